@@ -1,0 +1,132 @@
+package vfs
+
+import (
+	"io/fs"
+	"path"
+)
+
+// SectorBytes is what a disk writes whole or not at all.
+const SectorBytes = 512
+
+// Crash returns the file system that is found after the power was lost now; m itself is left as it is. choose(n) returns
+// a number in [0, n) and decides the fate of each unsynced change: 0 always stands for the loss of it, so that a
+// choose that returns 0 keeps only what was synced. All of what is left is durable.
+func (m *Mem) Crash(choose func(n int) int) *Mem {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	after := NewMem()
+	after.capacity = m.capacity
+	moved := map[*inode]*inode{}
+	for _, dir := range m.sortedDirs() {
+		after.dirs[dir] = m.dirs[dir].crash(choose, moved)
+	}
+	return after
+}
+
+func (m *Mem) sortedDirs() []string {
+	set := map[string]*inode{}
+	for dir := range m.dirs {
+		set[dir] = nil
+	}
+	return sortedNames(set)
+}
+
+// crash decides names first, then the contents of the files that still have one.
+func (d *memDir) crash(choose func(int) int, moved map[*inode]*inode) *memDir {
+	names := map[string]*inode{}
+	for name, node := range d.durable {
+		names[name] = node
+	}
+	for _, c := range d.pending {
+		if choose(2) == 0 {
+			continue
+		}
+		for _, s := range c.sets {
+			d.set(names, s)
+		}
+	}
+	after := newMemDir()
+	for _, name := range sortedNames(names) {
+		node := names[name]
+		if moved[node] == nil {
+			moved[node] = node.crash(choose)
+		}
+		after.names[name], after.durable[name] = moved[node], moved[node]
+	}
+	return after
+}
+
+func (n *inode) crash(choose func(int) int) *inode {
+	b := append([]byte(nil), n.durable...)
+	for _, c := range n.pending {
+		switch choose(3) {
+		case 1:
+			b = applyChange(b, c)
+		case 2:
+			b = tear(b, c, choose)
+		}
+	}
+	return &inode{content: b, durable: append([]byte(nil), b...)}
+}
+
+// tear applies some sectors of a write, in any combination; where the file grew but a sector is lost, zeros are found.
+func tear(b []byte, c fileChange, choose func(int) int) []byte {
+	if c.data == nil {
+		return b
+	}
+	b = resize(b, max(int64(len(b)), c.off+int64(len(c.data))))
+	for from := 0; from < len(c.data); {
+		sectorEnd := (c.off+int64(from))/SectorBytes*SectorBytes + SectorBytes
+		to := min(len(c.data), int(sectorEnd-c.off))
+		if choose(2) == 1 {
+			copy(b[c.off+int64(from):], c.data[from:to])
+		}
+		from = to
+	}
+	return b
+}
+
+// FlipBit inverts one bit of a file, as rot does: durably, and without a trace.
+func (m *Mem) FlipBit(name string, off int64, bit uint) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	node, err := m.find("flip", name)
+	if err != nil {
+		return err
+	}
+	if off < 0 || off >= int64(len(node.content)) {
+		return &fs.PathError{Op: "flip", Path: name, Err: fs.ErrInvalid}
+	}
+	node.settle()
+	node.content[off] ^= 1 << (bit % 8)
+	node.durable[off] ^= 1 << (bit % 8)
+	return nil
+}
+
+// ReadFile returns a copy of a file's contents.
+func (m *Mem) ReadFile(name string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	node, err := m.find("read", name)
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte(nil), node.content...), nil
+}
+
+// WriteFile makes or replaces a file, durably, and its directory with it.
+func (m *Mem) WriteFile(name string, b []byte) error {
+	if err := m.MkdirAll(path.Dir(path.Clean(name))); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d, leaf, err := m.dir("write", name)
+	if err != nil {
+		return err
+	}
+	d.settle()
+	node := &inode{content: append([]byte(nil), b...), durable: append([]byte(nil), b...)}
+	d.names[leaf], d.durable[leaf] = node, node
+	return nil
+}
