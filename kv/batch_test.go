@@ -108,6 +108,15 @@ func TestEncodingIsProtobuf(t *testing.T) {
 	})
 }
 
+// The example of docs/format/command.md.
+func TestEncodingExample(t *testing.T) {
+	want := []byte{
+		0x08, 0x01, 0x10, 0x01, 0x18, 0x02, 0x20, 0xac, 0x02,
+		0x2a, 0x0a, 0x08, 0x01, 0x12, 0x01, 0x6b, 0x1a, 0x01, 0x76, 0x20, 0x01,
+	}
+	require.Equal(t, want, AppendBatch(nil, BatchID{1, 2, 300}, []*Command{put("k", "v").when(MustNotExist)}))
+}
+
 func TestNewerBatchIsAVersionError(t *testing.T) {
 	unknown := func(number protowire.Number) []byte {
 		return protowire.AppendVarint(protowire.AppendTag(nil, number, protowire.VarintType), 1)

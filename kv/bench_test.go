@@ -115,21 +115,23 @@ func heapAfterCollection() (live, inUse uint64) {
 
 // BenchmarkApply counts one command as one operation: target 1 µs on one core. Encoding is not part of it.
 func BenchmarkApply(b *testing.B) {
-	b.Run("overwrite/keys=1000000", func(b *testing.B) {
-		w := newBenchWriter(b, Options{})
-		w.fill(benchKeys)
-		state := uint64(1)
-		w.benchmark(b, Put, func() uint64 {
-			state = state*6364136223846793005 + 1442695040888963407
-			return (state >> 33) % benchKeys
+	for _, keys := range []int{benchKeys / 10, benchKeys} {
+		b.Run(fmt.Sprintf("overwrite/keys=%d", keys), func(b *testing.B) {
+			w := newBenchWriter(b, Options{})
+			w.fill(keys)
+			state := uint64(1)
+			w.benchmark(b, Put, func() uint64 {
+				state = state*6364136223846793005 + 1442695040888963407
+				return (state >> 33) % uint64(keys)
+			})
 		})
-	})
+	}
 	b.Run("insert", func(b *testing.B) {
 		w := newBenchWriter(b, Options{})
 		i := uint64(0)
 		w.benchmark(b, Put, func() uint64 { i++; return i })
 	})
-	b.Run("insert-delete/keys=1000000", func(b *testing.B) {
+	b.Run("delete/keys=1000000", func(b *testing.B) {
 		w := newBenchWriter(b, Options{})
 		w.fill(benchKeys)
 		i := uint64(0)
@@ -369,5 +371,42 @@ func BenchmarkRestore(b *testing.B) {
 		}
 		_, _, err = r.Finish()
 		require.NoError(b, err)
+	}
+}
+
+// BenchmarkDecode counts one command as one operation.
+func BenchmarkDecode(b *testing.B) {
+	w := newBenchWriter(b, Options{})
+	w.encode(Put, upTo(benchBatch))
+	var scratch []Command
+	b.ReportAllocs()
+	start := processTime()
+	for done := 0; done < b.N; done += benchBatch {
+		batch, err := decodeBatch(w.data, scratch[:0])
+		if err != nil {
+			b.Fatal(err)
+		}
+		scratch = batch.Commands
+	}
+	b.ReportMetric(float64((processTime()-start).Nanoseconds())/float64(b.N), "cpu-ns/op")
+}
+
+// BenchmarkGrow is the one step of a table that is not bounded by a constant: doubling the index of one of 128 shards.
+func BenchmarkGrow(b *testing.B) {
+	for _, keys := range []int{benchKeys, 10 * benchKeys} {
+		b.Run(fmt.Sprintf("keys=%d", keys), func(b *testing.B) {
+			length := ringLength(keys/128) / 2 // the last doubling before so many keys
+			t := table{index: make([]uint64, length)}
+			for i := range length * 3 / 4 {
+				tag := uint32(i+1) * 0x9e3779b1
+				t.index[vacant(t.index, tag&uint32(length-1), uint32(length-1))] = uint64(tag)<<32 | uint64(i+1)
+			}
+			t.count = length * 3 / 4
+			start := processTime()
+			for range b.N {
+				t.grownIndex(t.count + 1)
+			}
+			b.ReportMetric(float64((processTime()-start).Nanoseconds())/float64(b.N), "cpu-ns/op")
+		})
 	}
 }

@@ -33,11 +33,20 @@ const (
 	raceKeys    = 97
 	raceReaders = 4
 	raceBatches = 1500
+	// raceHotKeys get half of all reads and writes, so that they meet.
+	raceHotKeys = 2
 	// raceReadsMax bounds what one reader records.
-	raceReadsMax = 200_000
+	raceReadsMax = 1_000_000
 )
 
 func raceKey(i int) []byte { return fmt.Appendf(nil, "key-%d", i) }
+
+func anyRaceKey(random *rand.Rand) int {
+	if random.Intn(2) == 0 {
+		return random.Intn(raceHotKeys)
+	}
+	return random.Intn(raceKeys)
+}
 
 // Many readers beside the writer, while it freezes, thaws, merges and rebuilds, and beside a goroutine that encodes
 // the snapshots. What the readers saw is judged against the log of writes afterwards.
@@ -67,13 +76,15 @@ func readUntil(m *Machine, seed int64, stop *atomic.Bool) []read {
 	random := rand.New(rand.NewSource(seed))
 	var reads []read
 	for !stop.Load() && len(reads) < raceReadsMax {
-		r := read{key: random.Intn(raceKeys)}
+		r := read{key: anyRaceKey(random)}
 		r.item, r.revision, r.found = m.Get(raceKey(r.key))
 		if r.found {
 			r.value = binary.LittleEndian.Uint64(r.item.Value)
 		}
-		m.Stats()
 		reads = append(reads, r)
+		if len(reads)%100 == 0 {
+			m.Stats()
+		}
 	}
 	return reads
 }
@@ -87,8 +98,8 @@ func writeRacing(t *testing.T, m *Machine) (history [raceKeys][]written, rounds 
 	for batch := range raceBatches {
 		var commands []*Command
 		deletes := batch/100%2 == 1
-		for range random.Intn(16) {
-			key := raceKey(random.Intn(raceKeys))
+		for range random.Intn(64) {
+			key := raceKey(anyRaceKey(random))
 			value++
 			c := &Command{Kind: Put, Key: key, Value: binary.LittleEndian.AppendUint64(nil, value)}
 			if random.Intn(10) < 2 || deletes && random.Intn(10) < 7 {

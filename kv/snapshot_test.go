@@ -282,20 +282,19 @@ func TestRestorerNamesANewerVersion(t *testing.T) {
 	require.EqualValues(t, SnapshotVersion+1, version.Got)
 }
 
-// Fields that no writer makes, under right checksums.
-func TestRestorerRefusesImpossibleFields(t *testing.T) {
-	m := newMachine(t, Options{Shards: 1})
-	applyAll(t, m, put("a", "0"), put("a", "1"), put("b", "22"), open(1), open(2), put("c", "").in(1, 2, 2), remove("c").in(1, 3, 0))
-	chunks := snapshotOf(m, "members")
-	require.Len(t, chunks, 4)
+// impossible is a field that no writer makes.
+type impossible struct {
+	chunk, at int
+	bytes     []byte
+}
+
+// impossibleFields are for the snapshot of TestRestorerRefusesImpossibleFields.
+func impossibleFields() map[string]impossible {
 	header, sessions, items, trailer := preambleBytes+frameBytes, frameBytes, frameBytes, frameBytes
 	second := sessions + sessionHeadSize // the session used last is the second, and the first has no results
 	u64 := func(value uint64) []byte { return binary.LittleEndian.AppendUint64(nil, value) }
 	u32 := func(value uint32) []byte { return binary.LittleEndian.AppendUint32(nil, value) }
-	for name, c := range map[string]struct {
-		chunk, at int
-		bytes     []byte
-	}{
+	return map[string]impossible{
 		"fewer writes than keys":  {0, header + 16, u64(1)},
 		"other number of keys":    {0, header + 24, u64(3)},
 		"fewer keys":              {0, header + 24, u64(1)},
@@ -346,7 +345,16 @@ func TestRestorerRefusesImpossibleFields(t *testing.T) {
 		"sessions as items":       {1, 16, u32(3)},
 		"early trailer":           {1, 16, u32(4)},
 		"header as items":         {0, preambleBytes + 16, u32(3)},
-	} {
+	}
+}
+
+// Fields that no writer makes, under right checksums.
+func TestRestorerRefusesImpossibleFields(t *testing.T) {
+	m := newMachine(t, Options{Shards: 1})
+	applyAll(t, m, put("a", "0"), put("a", "1"), put("b", "22"), open(1), open(2), put("c", "").in(1, 2, 2), remove("c").in(1, 3, 0))
+	chunks := snapshotOf(m, "members")
+	require.Len(t, chunks, 4)
+	for name, c := range impossibleFields() {
 		changed := make([][]byte, len(chunks))
 		for i := range chunks {
 			changed[i] = bytes.Clone(chunks[i])
