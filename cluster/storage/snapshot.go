@@ -282,20 +282,20 @@ func (s *Store) adopt(w *SnapshotWriter) error {
 	if err := rename(s.fs, w.temp, s.snapshotPath(w.mark)); err != nil {
 		return s.fail(err)
 	}
-	keep, newest := s.count(snapshotFile{w.mark, w.off})
-	if err := s.removeSnapshots(keep, newest); err != nil {
+	if err := s.removeSnapshots(s.count(snapshotFile{w.mark, w.off})); err != nil {
 		return s.fail(err)
 	}
 	return nil
 }
 
 // count adds a durable file to the table, and drops from it what is superfluous: files that are neither among the newest
-// SnapshotsKept that the durable log continues from, nor newer than those, nor the added one. It returns the names to keep and the newest.
-func (s *Store) count(added snapshotFile) (keep map[string]bool, newest cluster.SnapshotMark) {
+// SnapshotsKept that the durable log continues from, nor newer than those, nor the added one. It returns the names to keep.
+func (s *Store) count(added snapshotFile) (keep map[string]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.snapshots = insertSnapshot(s.snapshots, added)
 	anchored := s.anchoredSnapshots()
+	var newest cluster.SnapshotMark
 	if n := len(anchored); n > 0 {
 		newest = anchored[n-1].mark
 	}
@@ -314,7 +314,7 @@ func (s *Store) count(added snapshotFile) (keep map[string]bool, newest cluster.
 	for _, f := range left {
 		keep[snapshotName(f.mark)] = true
 	}
-	return keep, newest
+	return keep
 }
 
 func insertSnapshot(list []snapshotFile, f snapshotFile) []snapshotFile {
@@ -328,17 +328,16 @@ func insertSnapshot(list []snapshotFile, f snapshotFile) []snapshotFile {
 	return slices.Insert(list, i, f)
 }
 
-// removeSnapshots removes the files that are not kept, also those that Recover passed over, but for ones that are newer
-// than all that the log continues from. A removal that is lost in a crash is made again after the next Commit.
-func (s *Store) removeSnapshots(keep map[string]bool, newest cluster.SnapshotMark) error {
+// removeSnapshots removes the files that are not kept, also those that Recover passed over. A removal that is lost in a
+// crash is made again after the next Commit.
+func (s *Store) removeSnapshots(keep map[string]bool) error {
 	dir := path.Join(s.dir, snapshotDir)
 	names, err := s.fs.List(dir)
 	if err != nil {
 		return &FailedError{Op: "list", File: dir, Err: err}
 	}
 	for _, name := range names {
-		mark, ok := parseSnapshotName(name)
-		if !ok || keep[name] || before(newest, mark) {
+		if _, ok := parseSnapshotName(name); !ok || keep[name] {
 			continue
 		}
 		if err := s.fs.Remove(path.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {

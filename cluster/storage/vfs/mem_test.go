@@ -1,0 +1,215 @@
+package vfs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// systems are the two implementations, which must agree.
+func systems(t *testing.T, run func(t *testing.T, fsys FS, dir string)) {
+	t.Run("os", func(t *testing.T) { run(t, OS(), t.TempDir()) })
+	t.Run("mem", func(t *testing.T) {
+		m := NewMem()
+		require.NoError(t, m.MkdirAll("/x"))
+		run(t, m, "/x")
+	})
+}
+
+func TestFilesAndNames(t *testing.T) {
+	systems(t, func(t *testing.T, fsys FS, dir string) {
+		deep := filepath.Join(dir, "a", "b")
+		require.NoError(t, fsys.MkdirAll(deep))
+		require.NoError(t, fsys.MkdirAll(deep))
+		name := filepath.Join(deep, "one")
+		f, err := fsys.Create(name)
+		require.NoError(t, err)
+		_, err = fsys.Create(name)
+		require.ErrorIs(t, err, fs.ErrExist)
+		_, err = f.WriteAt([]byte("hello"), 3)
+		require.NoError(t, err)
+		require.NoError(t, f.Preallocate(100))
+		require.NoError(t, f.Preallocate(10))
+		size, err := f.Size()
+		require.NoError(t, err)
+		require.Equal(t, int64(100), size)
+		b := make([]byte, 10)
+		_, err = f.ReadAt(b, 0)
+		require.NoError(t, err)
+		require.Equal(t, "\x00\x00\x00hello\x00\x00", string(b))
+		require.NoError(t, f.Truncate(5))
+		require.NoError(t, f.SyncData())
+		require.NoError(t, f.Sync())
+
+		other := filepath.Join(deep, "two")
+		require.NoError(t, fsys.Rename(name, other))
+		require.NoError(t, fsys.SyncDir(deep))
+		_, err = fsys.Open(name)
+		require.ErrorIs(t, err, fs.ErrNotExist)
+		_, err = fsys.OpenReadWrite(name)
+		require.ErrorIs(t, err, fs.ErrNotExist)
+		r, err := fsys.Open(other)
+		require.NoError(t, err)
+		_, err = r.WriteAt([]byte("x"), 0)
+		require.Error(t, err, "opened for reading")
+		require.NoError(t, fsys.Remove(other))
+		require.ErrorIs(t, fsys.Remove(other), fs.ErrNotExist)
+		_, err = r.ReadAt(b[:5], 0)
+		require.NoError(t, err, "a removed file stays readable")
+		require.Equal(t, "\x00\x00\x00he", string(b[:5]))
+		require.NoError(t, r.Close())
+		require.NoError(t, f.Close())
+		names, err := fsys.List(filepath.Dir(deep))
+		require.NoError(t, err)
+		require.Equal(t, []string{"b"}, names)
+		free, err := fsys.FreeBytes(dir)
+		require.NoError(t, err)
+		require.Positive(t, free)
+	})
+}
+
+func TestLockIsExclusive(t *testing.T) {
+	systems(t, func(t *testing.T, fsys FS, dir string) {
+		name := filepath.Join(dir, "LOCK")
+		lock, err := fsys.Lock(name)
+		require.NoError(t, err)
+		_, err = fsys.Lock(name)
+		var locked *LockedError
+		require.ErrorAs(t, err, &locked)
+		require.Equal(t, name, locked.Name)
+		require.NoError(t, lock.Close())
+		lock, err = fsys.Lock(name)
+		require.NoError(t, err)
+		require.NoError(t, lock.Close())
+	})
+}
+
+func TestWriteZerosCoversTheRange(t *testing.T) {
+	m := NewMem()
+	require.NoError(t, m.MkdirAll("/"))
+	f, err := m.Create("/x")
+	require.NoError(t, err)
+	_, err = f.WriteAt([]byte("abc"), 0)
+	require.NoError(t, err)
+	require.NoError(t, writeZeros(f, 3, 3*zeroBytes+5))
+	size, err := f.Size()
+	require.NoError(t, err)
+	require.Equal(t, int64(3*zeroBytes+5), size)
+	b, err := m.ReadFile("/x")
+	require.NoError(t, err)
+	require.Equal(t, "abc\x00", string(b[:4]))
+}
+
+func write(t *testing.T, m *Mem, name string, off int64, text string) File {
+	t.Helper()
+	f, err := m.OpenReadWrite(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err = m.Create(name)
+	}
+	require.NoError(t, err)
+	_, err = f.WriteAt([]byte(text), off)
+	require.NoError(t, err)
+	return f
+}
+
+func constant(n int) func(int) int { return func(max int) int { return min(n, max-1) } }
+
+func TestCrashKeepsOnlyWhatWasSynced(t *testing.T) {
+	m := NewMem()
+	require.NoError(t, m.MkdirAll("/d"))
+	a := write(t, m, "/d/a", 0, "first")
+	require.NoError(t, a.SyncData())
+	lost := m.Crash(constant(0))
+	_, err := lost.Open("/d/a")
+	require.ErrorIs(t, err, fs.ErrNotExist, "the name was not synced")
+
+	require.NoError(t, m.SyncDir("/d"))
+	write(t, m, "/d/a", 5, " second")
+	write(t, m, "/d/b", 0, "new")
+	require.NoError(t, m.Rename("/d/b", "/d/c"))
+	for n, want := range map[int]string{0: "first", 1: "first second"} {
+		after := m.Crash(constant(n))
+		got, err := after.ReadFile("/d/a")
+		require.NoError(t, err)
+		require.Equal(t, want, string(got))
+		_, err = after.ReadFile("/d/c")
+		require.Equal(t, n == 1, err == nil)
+	}
+}
+
+func TestCrashKeepsALaterWriteWithoutAnEarlierOne(t *testing.T) {
+	m := NewMem()
+	require.NoError(t, m.MkdirAll("/d"))
+	f := write(t, m, "/d/a", 0, "----")
+	require.NoError(t, f.Sync())
+	require.NoError(t, m.SyncDir("/d"))
+	write(t, m, "/d/a", 0, "ab")
+	write(t, m, "/d/a", 2, "cd")
+	seen := map[string]bool{}
+	for fate := range 4 {
+		draws := []int{fate & 1, fate >> 1}
+		after := m.Crash(func(int) int { d := draws[0]; draws = draws[1:]; return d })
+		b, err := after.ReadFile("/d/a")
+		require.NoError(t, err)
+		seen[string(b)] = true
+	}
+	require.Equal(t, map[string]bool{"----": true, "ab--": true, "--cd": true, "abcd": true}, seen)
+}
+
+func TestCrashTearsAtSectors(t *testing.T) {
+	m := NewMem()
+	require.NoError(t, m.MkdirAll("/d"))
+	f := write(t, m, "/d/a", 0, "")
+	require.NoError(t, m.SyncDir("/d"))
+	_, err := f.WriteAt(fill('x', 3*SectorBytes), 100)
+	require.NoError(t, err)
+	draws := []int{2, 1, 0, 1, 0} // torn; then the parts at 100, 512, 1024 and 1536
+	after := m.Crash(func(int) int { d := draws[0]; draws = draws[1:]; return d })
+	b, err := after.ReadFile("/d/a")
+	require.NoError(t, err)
+	require.Len(t, b, 100+3*SectorBytes)
+	require.Equal(t, [4]byte{'x', 0, 'x', 0}, [4]byte{b[100], b[512], b[1024], b[1536]})
+	require.Equal(t, byte('x'), b[511])
+}
+
+func fill(c byte, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = c
+	}
+	return b
+}
+
+func TestHookAndCapacity(t *testing.T) {
+	m := NewMem()
+	require.NoError(t, m.MkdirAll("/d"))
+	boom := errors.New("boom")
+	m.SetHook(func(op Op) error {
+		if op.Kind == OpWrite && op.N == 3 {
+			return fmt.Errorf("%s: %w", op.Name, boom)
+		}
+		return nil
+	})
+	f := write(t, m, "/d/a", 0, "1")
+	_, err := f.WriteAt([]byte("2"), 0)
+	require.ErrorIs(t, err, boom)
+	m.SetHook(nil)
+	b, err := m.ReadFile("/d/a")
+	require.NoError(t, err)
+	require.Equal(t, "1", string(b))
+	m.SetCapacity(10)
+	_, err = f.WriteAt(make([]byte, 10), 1)
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	require.ErrorIs(t, f.Preallocate(11), syscall.ENOSPC)
+	_, err = f.WriteAt(make([]byte, 9), 1)
+	require.NoError(t, err)
+	require.NoError(t, m.FlipBit("/d/a", 0, 0))
+	b, err = m.ReadFile("/d/a")
+	require.NoError(t, err)
+	require.Equal(t, byte('0'), b[0])
+}
