@@ -1,0 +1,5 @@
+package host
+
+import "io/fs"
+
+func machineMemory(root fs.FS) (int64, error) { return procMemory(root) }
