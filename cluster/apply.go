@@ -13,6 +13,7 @@ type applyQueue struct {
 	next     int               // entries of messages[0] that are applied
 	bytes    uint64            // applied in this Step
 	term     uint64            // of the last entry applied
+	told     uint64            // index up to which raft knows that entries are applied; at most machine.Applied
 	results  []kv.Result       // reused
 }
 
@@ -47,6 +48,9 @@ func (n *Node) popApply() {
 	m := n.applies.messages[0]
 	n.applies.messages = n.applies.messages[1:]
 	n.applies.next = 0
+	if entries := m.GetEntries(); len(entries) > 0 {
+		n.applies.told = max(n.applies.told, entries[len(entries)-1].GetIndex())
+	}
 	n.deliver(m.GetResponses())
 }
 

@@ -78,6 +78,7 @@ const (
 	ReasonMembership             // no such member, or the change does not fit
 	ReasonStopping               // the node is stopping
 	ReasonCanceled               // the caller gave up before it was proposed
+	ReasonBehind                 // the learner has not caught up; try again later
 	ReasonConnectionLost         // (drivers only) the connection to the node that proposed it broke; unknown
 )
 

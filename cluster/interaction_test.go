@@ -56,6 +56,8 @@ type stage struct {
 	out     bytes.Buffer
 	quiet   bool
 	onReply func(node uint64, r *Reply) // for random runs
+	// later, for random runs, says that events wait for the next Step, or that More is left undone for now.
+	later func() bool
 }
 
 // actor is a node with its disk.
@@ -68,6 +70,7 @@ type actor struct {
 	disk     disk
 	more     bool
 	crashed  bool
+	waiting  []Event
 }
 
 // disk is what would survive a crash.
@@ -183,7 +186,7 @@ func (s *stage) start(id uint64) {
 	}
 	a.node, err = New(a.config, r)
 	require.NoError(s.check, err)
-	a.crashed, a.appends, a.snapshot, a.more, a.now = false, nil, nil, true, 0
+	a.crashed, a.appends, a.snapshot, a.more, a.now, a.waiting = false, nil, nil, true, 0, nil
 	s.step(id, Event{Kind: EventTick, Now: a.now})
 }
 
@@ -208,7 +211,12 @@ func (s *stage) step(id uint64, events ...Event) {
 	if a.crashed {
 		return
 	}
-	for i := 0; i == 0 || a.more; i++ {
+	if events = append(a.waiting, events...); s.later != nil && s.later() {
+		a.waiting = events
+		return
+	}
+	a.waiting = nil
+	for i := 0; i == 0 || a.more && (s.later == nil || !s.later()); i++ {
 		require.Less(s.check, i, 1000, "node %d always wants more", id)
 		if i > 0 {
 			events = nil

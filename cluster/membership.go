@@ -182,8 +182,11 @@ func (n *Node) onChangeMember(id uint64, c *MemberChange) {
 	case n.applies.term != n.term || p.changeTerm == n.term || len(p.queue)+p.open >= n.config.PendingMax:
 		n.refuse(id, ReasonOverloaded)
 		return
-	case n.members.check(c) != "" || c.Kind == Promote && !n.caughtUp(c.Member.ID):
+	case n.members.check(c) != "":
 		n.refuse(id, ReasonMembership)
+		return
+	case c.Kind == Promote && !n.caughtUp(c.Member.ID):
+		n.refuse(id, ReasonBehind)
 		return
 	}
 	context := binary.AppendUvarint(nil, n.config.ID)
@@ -197,6 +200,11 @@ func (n *Node) onChangeMember(id uint64, c *MemberChange) {
 		{Type: raftpb.EntryConfChangeV2.Enum(), Data: data},
 	}}
 	if n.raw.Step(prop) != nil {
+		n.refuse(id, ReasonOverloaded)
+		return
+	}
+	if prop.Entries[0].GetType() != raftpb.EntryConfChangeV2 {
+		// Raft has not been told yet that an earlier change is applied, and put an empty entry in this one's place.
 		n.refuse(id, ReasonOverloaded)
 		return
 	}

@@ -58,7 +58,7 @@ func New(c Config, r Recovered) (*Node, error) {
 	n := &Node{config: c, log: log, machine: r.Machine, members: r.Membership.clone(), conf: log.confState}
 	n.term, n.vote, n.commit = log.hardState.Term, log.hardState.Vote, log.hardState.Commit
 	n.appends.written = log.hardState
-	n.applies.term = r.Snapshot.Term
+	n.applies.term, n.applies.told = r.Snapshot.Term, r.Snapshot.Index
 	n.proposals.next = 1
 	n.lease.holdVotes = c.LeaseReads && r.Restarted
 	n.snapshots.since = newSnapshotCount(r.Snapshot.Index)
@@ -220,23 +220,37 @@ func stateOf(s raft.StateType) State {
 	}
 }
 
-// onReceive takes a peer's message. Only what may come from a peer is let through to raft.
+// onReceive takes a peer's message. What no peer of this version would send is dropped, since raft panics on some of it.
 func (n *Node) onReceive(m *raftpb.Message, staged *Staged) {
-	if raft.IsLocalMsg(m.GetType()) || m.GetType() == raftpb.MsgProp || raft.IsLocalMsgTarget(m.GetFrom()) ||
-		m.GetFrom() == 0 || m.GetFrom() == n.config.ID {
+	if !plausible(m, n.config.ID) {
 		return
 	}
+	take := true
 	switch m.GetType() {
-	case raftpb.MsgVote, raftpb.MsgPreVote, raftpb.MsgTimeoutNow:
-		if n.lease.holdVotes {
-			return
-		}
+	case raftpb.MsgVote, raftpb.MsgPreVote:
+		take = n.lease.mayVote(m, n.clock.ticks)
+	case raftpb.MsgTimeoutNow:
+		take = !n.lease.holdVotes
+	case raftpb.MsgHeartbeat:
+		n.onHeartbeat(m)
+	case raftpb.MsgReadIndex:
+		take = n.answersReadIndex()
 	case raftpb.MsgSnap:
-		if !n.stage(m, staged) {
-			return
-		}
+		take = n.stage(m, staged)
 	}
-	n.stepRaft(m)
+	if take {
+		n.stepRaft(m)
+	}
+}
+
+// answersReadIndex says whether raft may see a peer's question now. A follower would pass it on in the peer's name, and a
+// single voter would answer at once, also before it applied an entry of its own term. The peer asks again.
+func (n *Node) answersReadIndex() bool {
+	status := n.raw.BasicStatus()
+	if status.RaftState != raft.StateLeader {
+		return false
+	}
+	return len(n.conf.GetVoters()) > 1 || n.applies.term == status.HardState.GetTerm()
 }
 
 // stepRaft gives raft a message. The errors that Step knows (a proposal that was dropped, an answer from a node that

@@ -35,6 +35,7 @@ func newRun(t *rapid.T) *run {
 	if rapid.Bool().Draw(t, "one node") {
 		r.ids = r.ids[:1]
 	}
+	r.later = func() bool { return rapid.IntRange(0, 3).Draw(t, "later") == 0 }
 	founding, conf := Founding(testMembers(r.ids...))
 	snapshotEntries := uint64(rapid.IntRange(2, 40).Draw(t, "snapshot entries"))
 	tail := uint64(rapid.IntRange(1, 20).Draw(t, "tail entries"))
@@ -193,6 +194,7 @@ func (r *run) invariants(t *rapid.T) {
 // converge heals everything; then every node must hold every acknowledged write and no refused one.
 func (r *run) converge(t *rapid.T) {
 	all := map[uint64]bool{1: true, 2: true, 3: true}
+	r.later = nil
 	for range 60 {
 		for _, id := range r.ids {
 			if r.nodes[id].snapshot != nil {
@@ -267,5 +269,30 @@ func TestRandomLives(t *testing.T) {
 		}
 		t.Repeat(actions)
 		r.converge(t)
+	})
+}
+
+// Change asks for a change of the membership, fitting or not.
+func (r *run) Change(t *rapid.T) {
+	r.nextID++
+	kind := rapid.SampledFrom([]ChangeKind{AddLearner, Promote, Remove}).Draw(t, "change")
+	member := testMembers(rapid.Uint64Range(1, 5).Draw(t, "member"))[0]
+	r.step(r.any(), Event{Kind: EventChangeMember, ID: r.nextID, Change: &MemberChange{Kind: kind, Member: member}})
+}
+
+// TestRandomLivesWithChanges lets the membership change as well; node 4 joins. There may be no quorum in the end, so only what must
+// hold at all times is checked.
+func TestRandomLivesWithChanges(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := newRun(t)
+		r.nodes[4] = &actor{config: r.nodes[1].config, disk: disk{files: map[SnapshotMark][][]byte{}}}
+		r.nodes[4].config.ID = 4
+		r.ids = append(r.ids, 4)
+		r.start(4)
+		t.Repeat(map[string]func(*rapid.T){
+			"": r.invariants, "tick": r.Tick, "tick2": r.Tick, "deliver": r.Deliver, "deliver2": r.Deliver, "persist": r.Persist,
+			"settle": r.Settle, "settle2": r.Settle, "propose": r.Propose, "read": r.Read, "restart": r.Restart, "save": r.Save, "sent": r.Sent,
+			"transfer": r.Transfer, "cancel": r.Cancel, "change": r.Change, "change2": r.Change,
+		})
 	})
 }

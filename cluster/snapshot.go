@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/lockstepdb/lockstep/kv"
@@ -81,8 +82,14 @@ func (n *Node) onSnapshotSaved(index uint64, failed bool) {
 
 // stage keeps the machine that was built from a received snapshot until raft has judged its message.
 func (n *Node) stage(m *raftpb.Message, staged *Staged) bool {
-	if staged == nil || staged.Machine == nil || staged.Meta.Index != m.GetSnapshot().GetMetadata().GetIndex() ||
+	meta := m.GetSnapshot().GetMetadata()
+	if staged == nil || staged.Machine == nil || staged.Meta.Index != meta.GetIndex() || staged.Meta.Term != meta.GetTerm() ||
 		staged.Machine.Applied() != staged.Meta.Index {
+		return false
+	}
+	// Raft takes the configuration from the message, the node from the snapshot.
+	_, conf, err := DecodeMembership(staged.Meta.Cluster)
+	if err != nil || !bytes.Equal(appendConfState(nil, conf), appendConfState(nil, meta.GetConfState())) {
 		return false
 	}
 	n.drainReady() // what an earlier MsgSnap of this Step left is taken before this one is stepped
@@ -115,7 +122,7 @@ func (n *Node) swapMachine(p *pendingAppend) {
 	n.machine = p.staged.Machine
 	n.members, n.conf = members, conf
 	n.log.restart(mark, conf)
-	n.applies.term = mark.Term
+	n.applies.term, n.applies.told = mark.Term, mark.Index
 	n.snapshots.since = newSnapshotCount(mark.Index)
 	n.lease.void()
 	// Some of them may be among the entries that the snapshot stands for.
@@ -162,9 +169,10 @@ func (n *Node) unpinTransfer(peer uint64) {
 // more than that meanwhile needs another snapshot.
 const pinnedTailFactor = 8
 
-// trimTail bounds the entries in memory. What is trimmed is applied, and on disk until a snapshot covers it.
+// trimTail bounds the entries in memory. What is trimmed is applied, and on disk until a snapshot covers it. Raft must know that it is
+// applied: before it campaigns it looks through the rest for conf changes.
 func (n *Node) trimTail() {
-	applied := n.machine.Applied()
+	applied := n.applies.told
 	pinned := applied
 	if n.snapshots.saving != nil {
 		pinned = min(pinned, n.snapshots.saving.mark.Index)

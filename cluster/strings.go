@@ -29,6 +29,7 @@ var reasonNames = [...]string{
 	ReasonMembership:      "the change does not fit the membership",
 	ReasonStopping:        "the node is stopping",
 	ReasonCanceled:        "the caller gave up",
+	ReasonBehind:          "the learner has not caught up",
 	ReasonConnectionLost:  "the connection to the leader was lost",
 }
 

@@ -32,11 +32,7 @@ func newTail(r *Recovered) (*tail, error) {
 	if t.confState == nil {
 		t.confState = &raftpb.ConfState{}
 	}
-	t.offset, t.offsetTerm = r.Snapshot.Index, r.Snapshot.Term
-	entries := r.Entries
-	for len(entries) > 0 && entries[0].GetIndex() <= r.Snapshot.Index {
-		entries = entries[1:]
-	}
+	entries := t.begin(r)
 	for i, e := range entries {
 		if e.GetIndex() != t.offset+1+uint64(i) {
 			return nil, fmt.Errorf("cluster: recovered entry %d where %d was due after snapshot %d", e.GetIndex(), t.offset+1+uint64(i), t.offset)
@@ -44,11 +40,30 @@ func newTail(r *Recovered) (*tail, error) {
 	}
 	t.append(entries)
 	// A snapshot holds committed entries only, whatever commit index was written last.
-	t.hardState.Commit = max(t.hardState.Commit, t.offset)
+	t.hardState.Commit = max(t.hardState.Commit, r.Snapshot.Index)
 	if t.hardState.Commit > t.last() {
 		return nil, fmt.Errorf("cluster: recovered commit index %d lies above the last entry %d", t.hardState.Commit, t.last())
 	}
 	return t, nil
+}
+
+// begin finds the tail's first entry. What lies at or below the snapshot is kept for followers that are a little behind: the first
+// of it becomes the offset, of which only the term counts.
+func (t *tail) begin(r *Recovered) []*raftpb.Entry {
+	t.offset, t.offsetTerm = r.Snapshot.Index, r.Snapshot.Term
+	entries := r.Entries
+	if len(entries) == 0 || entries[0].GetIndex() > r.Snapshot.Index {
+		return entries
+	}
+	behind := r.Snapshot.Index - entries[0].GetIndex()
+	if behind < uint64(len(entries)) && entries[behind].GetIndex() == r.Snapshot.Index && entries[behind].GetTerm() == r.Snapshot.Term {
+		t.offset, t.offsetTerm = entries[0].GetIndex(), entries[0].GetTerm()
+		return entries[1:]
+	}
+	for len(entries) > 0 && entries[0].GetIndex() <= r.Snapshot.Index {
+		entries = entries[1:]
+	}
+	return entries
 }
 
 func (t *tail) last() uint64 { return t.offset + uint64(len(t.entries)) }

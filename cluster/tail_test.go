@@ -32,17 +32,26 @@ func TestTailKeepsEntriesBehindASnapshot(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 7, tail.last())
 	require.EqualValues(t, 4, tail.hardState.Commit, "a snapshot is committed")
-	_, err = tail.Entries(4, 6, 100)
-	require.ErrorIs(t, err, raft.ErrCompacted)
-	entries, err := tail.Entries(5, 8, 1)
+	_, err = tail.Entries(2, 6, 100)
+	require.ErrorIs(t, err, raft.ErrCompacted, "the first one only tells the term before the others")
+	entries, err := tail.Entries(3, 8, 1)
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "at least one entry, however small the limit")
 	_, err = tail.Entries(5, 9, 100)
 	require.ErrorIs(t, err, raft.ErrUnavailable)
-	for i, want := range map[uint64]error{3: raft.ErrCompacted, 4: nil, 7: nil, 8: raft.ErrUnavailable} {
+	for i, want := range map[uint64]error{1: raft.ErrCompacted, 2: nil, 7: nil, 8: raft.ErrUnavailable} {
 		_, err := tail.Term(i)
 		require.ErrorIs(t, err, want)
 	}
+}
+
+func TestTailDropsEntriesThatContradictTheSnapshot(t *testing.T) {
+	tail, err := newTail(&Recovered{Snapshot: SnapshotMark{4, 2}, Entries: testEntries(1, 2, 4), HardState: HardState{Term: 2, Commit: 4}})
+	require.NoError(t, err)
+	require.EqualValues(t, 4, tail.offset)
+	term, err := tail.Term(4)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, term)
 }
 
 // TestTailAgainstMemoryStorage compares with raft's own storage, which keeps everything.

@@ -15,7 +15,8 @@ type transfer struct {
 
 // onTransfer hands leadership to a voter, 0 for the one that is furthest. Answered when another node leads.
 func (n *Node) onTransfer(id, to uint64) {
-	if n.role.State != Leader {
+	// Raft may have heard of a new leader within this Step: it would pass the request on in the transferee's name.
+	if n.role.State != Leader || n.raw.BasicStatus().RaftState != raft.StateLeader {
 		n.refuse(id, n.notLeaderReason())
 		return
 	}
@@ -62,8 +63,8 @@ func (n *Node) settleTransfer() {
 	case n.role.State != Leader && n.role.Leader != 0:
 		r.Outcome = Done
 	case n.role.State == Leader && n.raw.BasicStatus().LeadTransferee == 0:
-		// Raft gave it up after an election timeout.
-		r.Outcome, r.Reason = Refused, ReasonExpired
+		// Raft gave it up after an election timeout; what it sent may still arrive.
+		r.Outcome, r.Reason = Unknown, ReasonExpired
 	case n.clock.ticks >= t.deadline:
 		r.Outcome, r.Reason = Unknown, ReasonExpired
 	default:

@@ -26,7 +26,7 @@ func answerOf(code codes.Code, reason kvpb.Reason) policy.Answer {
 	switch {
 	case code == codes.Aborted, reason == kvpb.Reason_REASON_OUTCOME_UNKNOWN, reason == kvpb.Reason_REASON_UNSPECIFIED:
 		return policy.Answer{Outcome: policy.Unknown, Reason: policy.ReasonOutcomeUnknown}
-	case reason > 0 && reason <= kvpb.Reason_REASON_DEADLINE:
+	case reason > 0 && reason <= kvpb.Reason_REASON_LEARNER_BEHIND:
 		return policy.Answer{Outcome: policy.Refused, Reason: policy.Reason(reason)}
 	}
 	// A reason of a later version: the code still tells whether there was an effect.

@@ -127,6 +127,8 @@ func refusedAdvice(r Reason) string {
 		return "; leave the node to the client, or ask the leader"
 	case policy.ReasonMembership:
 		return "; look at the members and change the request"
+	case policy.ReasonLearnerBehind:
+		return "; wait until the learner has caught up (see the status of the leader), then try again"
 	case policy.ReasonUnsupported:
 		return "; check the server's version and your permissions"
 	}

@@ -98,10 +98,10 @@ func TestReasonsAreThoseOfTheAPI(t *testing.T) {
 			continue
 		}
 		require.NotEqual(t, "undefined", policy.Reason(number).String(), name)
-		require.LessOrEqual(t, policy.Reason(number), policy.ReasonDeadline, name)
+		require.LessOrEqual(t, policy.Reason(number), policy.ReasonLearnerBehind, name)
 		require.Equal(t, kvpb.Reason(number), reasonNamed(name[len("REASON_"):]))
 	}
-	require.EqualValues(t, kvpb.Reason_REASON_DEADLINE, policy.ReasonDeadline)
+	require.EqualValues(t, kvpb.Reason_REASON_LEARNER_BEHIND, policy.ReasonLearnerBehind)
 	require.EqualValues(t, kvpb.Reason_REASON_SESSION_EXPIRED, policy.ReasonSessionExpired)
 	require.EqualValues(t, kvpb.Reason_REASON_OUTCOME_UNKNOWN, policy.ReasonOutcomeUnknown)
 	require.Equal(t, reasonUnknownYet, reasonNamed("OF_A_LATER_VERSION"))

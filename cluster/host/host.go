@@ -60,9 +60,10 @@ type Host struct {
 	status  atomic.Pointer[cluster.Status]
 	running atomic.Bool // the loop turns
 
-	refusals  *refusalLog
-	sending   chan struct{} // room for transfersOutMax
-	receiving sync.Mutex
+	refusals   *refusalLog
+	connecting sync.Mutex    // orders connect's calls
+	sending    chan struct{} // room for transfersOutMax
+	receiving  sync.Mutex
 
 	life     context.Context // ends when everything is to stop at once
 	end      context.CancelCauseFunc
@@ -308,7 +309,7 @@ func (h *Host) bringUp() error {
 	h.work.Go(func() { l.run(h.life) })
 	h.work.Go(func() { h.disk.run(h.life) })
 	h.work.Go(h.tick)
-	h.transport.SetPeers(h.identity.addresses())
+	h.connect()
 	return nil
 }
 

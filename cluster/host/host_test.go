@@ -277,6 +277,69 @@ func TestANodeJoinsAndLeaves(t *testing.T) {
 	eventually(t, "it is refused", func() bool { return contains(joiner, "peer refused", "it was removed from the cluster") })
 }
 
+// TestANodeFollowsALeaderThatItDoesNotKnowYet: node 3 is away while node 4 is added, and
+// everybody else whom it knows goes.
+func TestANodeFollowsALeaderThatItDoesNotKnowYet(t *testing.T) {
+	noLeaks(t)
+	g := newGroup(t, 4, nil)
+	joiner, away := g.members[3], g.members[2]
+	for _, m := range g.members {
+		m.config.Peers = append([]Peer(nil), m.config.Peers[:3]...)
+	}
+	joiner.config.Join = true
+	g.start()
+	lead := g.leader()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if lead == away {
+		require.NoError(t, lead.host.Transfer(ctx, 1))
+		lead = g.members[0]
+	}
+	away.awaitReady()
+	away.kill()
+	added := cluster.Member{ID: 4, Instance: joiner.host.Identity().Instance, Peer: joiner.config.PeerAddress, HTTP: joiner.config.HTTPAddress, GRPC: joiner.config.GRPCAddress}
+	require.NoError(t, lead.host.ChangeMember(ctx, cluster.MemberChange{Kind: cluster.AddLearner, Member: added}))
+	eventually(t, "it is promoted", func() bool {
+		return lead.host.ChangeMember(ctx, cluster.MemberChange{Kind: cluster.Promote, Member: cluster.Member{ID: 4}}) == nil
+	})
+	eventually(t, "it leads", func() bool { return lead.host.Transfer(ctx, 4) == nil })
+	eventually(t, "node 1 is removed", func() bool { // refused until the new leader has applied an entry of its own
+		return joiner.host.ChangeMember(ctx, cluster.MemberChange{Kind: cluster.Remove, Member: cluster.Member{ID: 1}}) == nil
+	})
+	joiner.mustPut("from", "joiner")
+	// Of the voters 2, 3 and 4 only 3 and 4 are left, and 3 has never heard of 4.
+	g.members[0].kill()
+	g.members[1].kill()
+	away.start()
+	away.awaitReady()
+	value, found := away.get("from")
+	require.True(t, found)
+	require.Equal(t, "joiner", value)
+}
+
+func TestSettingsThatDecideResultsAreFixed(t *testing.T) {
+	g := newGroup(t, 1, nil).start()
+	m := g.leader()
+	m.kill()
+	m.config.KV.SessionWindow++
+	_, err := m.open()
+	var fixed *SettingsError
+	require.ErrorAs(t, err, &fixed)
+	require.ErrorContains(t, err, "kv.session-window=257")
+	m.config.KV.SessionWindow--
+	m.start()
+	g.leader()
+}
+
+func TestSettingsThatDecideResultsMustBeTheSame(t *testing.T) {
+	g := newGroup(t, 3, nil)
+	g.members[2].config.KV.KeyBytesMax = 99
+	g.start()
+	eventually(t, "the difference is told", func() bool {
+		return contains(g.members[0], "waiting for founding nodes", "these decide what commands come to")
+	})
+}
+
 func TestADirectoryOfAnotherNodeIsRefused(t *testing.T) {
 	g := newGroup(t, 1, nil).start()
 	m := g.leader()

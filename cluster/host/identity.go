@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -22,15 +23,18 @@ type registry interface {
 
 // identity is who this node is and whom it knows. It judges peers.
 type identity struct {
-	own      storage.Identity // Cluster, Node, Instance, Join
+	own      storage.Identity // Cluster, Node, Instance, Join, Settings
 	address  string           // where peers connect
 	registry registry
 	founders []Peer // as configured, by id; of a joining node: whom it is to find
 
-	mu         sync.Mutex
-	formed     bool
-	founding   uint64 // digest
-	met        []transport.Met
+	mu       sync.Mutex
+	formed   bool
+	founding uint64 // digest
+	met      []transport.Met
+	// guests are nodes that know this one as a member, though the membership here does not know them yet, and their addresses.
+	guests     map[uint64]string
+	guestNew   bool               // since newGuest was last asked
 	membership cluster.Membership // empty until the node runs or, on a joining node, until it received one
 }
 
@@ -88,9 +92,17 @@ func (i *identity) hello(target uint64) transport.Hello {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return transport.Hello{
-		Cluster: i.own.Cluster, Node: i.own.Node, Instance: i.own.Instance, Address: i.address,
+		Cluster: i.own.Cluster, Node: i.own.Node, Instance: i.own.Instance, Address: i.ownAddress(), Settings: i.own.Settings,
 		TargetInstance: i.known(target), Formed: i.formed && !i.own.Join, Founding: i.founding, Met: slices.Clone(i.met),
 	}
+}
+
+// ownAddress is where peers connect: as configured, or as the membership says on a node that joined. Called with mu held.
+func (i *identity) ownAddress() string {
+	if at := i.member(i.own.Node); i.address == "" && at >= 0 {
+		return i.membership.Members[at].Peer
+	}
+	return i.address
 }
 
 // known is the instance of a node; zero when it is not known. Called with mu held.
@@ -141,8 +153,8 @@ func (i *identity) meet(h *transport.Hello) error {
 	return nil
 }
 
-// verifyMember judges by the membership. A node that joins and has none yet talks to whom it is configured to find, and to whoever knows
-// its instance, since that can only come from the membership.
+// verifyMember judges by the membership. A node whose membership is old, or that joins and has none yet, also talks to
+// whoever knows its instance, since that can only come from a membership: its leader may have been added while it was away.
 func (i *identity) verifyMember(h *transport.Hello) error {
 	if slices.Contains(i.membership.Removed, h.Node) {
 		return i.refuse(h, transport.RefusedRemoved, "it was removed from the cluster; add it under a new id with an empty directory")
@@ -153,10 +165,37 @@ func (i *identity) verifyMember(h *transport.Hello) error {
 		return transport.OtherInstance(h.Node, i.own.Node)
 	case at >= 0:
 		return nil
-	case len(i.membership.Members) == 0 && (h.TargetInstance == i.own.Instance || i.configured(h.Node)):
+	case h.TargetInstance == i.own.Instance:
+		i.welcome(h)
+		return nil
+	case len(i.membership.Members) == 0 && i.configured(h.Node):
 		return nil
 	}
 	return i.refuse(h, transport.RefusedUnknown, "it is not a member as far as node %d knows: add it first", i.own.Node)
+}
+
+// guestsMax bounds the guests that are remembered.
+const guestsMax = cluster.MembersMax
+
+// welcome remembers where a guest is to be answered.
+func (i *identity) welcome(h *transport.Hello) {
+	if h.Address == "" || len(i.guests) >= guestsMax && i.guests[h.Node] == "" {
+		return
+	}
+	if i.guests == nil {
+		i.guests = map[uint64]string{}
+	}
+	i.guestNew = i.guestNew || i.guests[h.Node] != h.Address
+	i.guests[h.Node] = h.Address
+}
+
+// newGuest says whether addresses has grown by a guest since it was last asked.
+func (i *identity) newGuest() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	news := i.guestNew
+	i.guestNew = false
+	return news
 }
 
 func (i *identity) configured(node uint64) bool {
@@ -170,16 +209,24 @@ func (i *identity) refuse(h *transport.Hello, code transport.RefusalCode, format
 // setMembership follows the node's.
 func (i *identity) setMembership(m cluster.Membership) {
 	i.mu.Lock()
+	defer i.mu.Unlock()
 	i.membership = m
-	i.mu.Unlock()
+	for node := range i.guests {
+		if i.member(node) >= 0 || slices.Contains(m.Removed, node) {
+			delete(i.guests, node)
+		}
+	}
 }
 
-// addresses is whom to connect to: the members (or, before there is a membership, the configured peers), at the configured
+// addresses is whom to connect to: guests and the members (or, before there is a membership, the configured peers), at the configured
 // address if there is one.
 func (i *identity) addresses() map[uint64]string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	out := map[uint64]string{}
+	out := maps.Clone(i.guests)
+	if out == nil {
+		out = map[uint64]string{}
+	}
 	for _, m := range i.membership.Members {
 		out[m.ID] = m.Peer
 	}

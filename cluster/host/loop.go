@@ -220,7 +220,7 @@ func (l *loop) onRole(r cluster.Role) {
 
 func (l *loop) onMembers(m *cluster.Membership) {
 	l.host.identity.setMembership(*m)
-	l.host.transport.SetPeers(l.host.identity.addresses())
+	l.host.connect()
 	l.statusAt = 0
 	l.host.log.Info("membership changed", "members", len(m.Members), "removed", len(m.Removed))
 }

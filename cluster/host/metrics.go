@@ -178,6 +178,7 @@ func reasonName(r cluster.Reason) string {
 		cluster.ReasonInvalid: "invalid", cluster.ReasonSuperseded: "superseded", cluster.ReasonTransferring: "transferring",
 		cluster.ReasonExpired: "expired", cluster.ReasonSnapshotSkipped: "snapshot_skipped", cluster.ReasonMembership: "membership",
 		cluster.ReasonStopping: "stopping", cluster.ReasonCanceled: "canceled", cluster.ReasonConnectionLost: "connection_lost",
+		cluster.ReasonBehind: "learner_behind",
 	}
 	if int(r) < len(names) && names[r] != "" {
 		return names[r]

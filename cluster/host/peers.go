@@ -28,6 +28,9 @@ func (p peers) Verify(h transport.Hello) error {
 	}
 	if err == nil {
 		p.formation.heard(h)
+		if p.identity.newGuest() {
+			p.work.Go(p.connect) // not here: a link that connect ends may be waiting for this very answer
+		}
 	}
 	return err
 }
@@ -112,4 +115,11 @@ func (l *refusalLog) log(r *transport.Refusal) {
 	}
 	l.seen[r.Node] = seenRefusal{r.Text, time.Now()}
 	l.host.log.Error("refused a peer", "peer", r.Node, "error", r.Error())
+}
+
+// connect gives the transport the peers as they are now.
+func (h *Host) connect() {
+	h.connecting.Lock()
+	defer h.connecting.Unlock()
+	h.transport.SetPeers(h.identity.addresses())
 }

@@ -36,6 +36,20 @@ func (e *DirectoryError) Error() string {
 		e.Dir, e.Node, e.Cluster, e.WantedNode, e.WantedCluster)
 }
 
+// SettingsError says that a directory was made under other settings of those that decide what commands come to.
+type SettingsError struct{ Dir, Made, Configured string }
+
+func (e *SettingsError) Error() string {
+	return fmt.Sprintf("directory %s was made with %q and the configuration says %q: these settings are fixed when a cluster is made, "+
+		"since its log must come to the same when it is replayed; set them as they were", e.Dir, e.Made, e.Configured)
+}
+
+// settings are those that decide what commands come to. All nodes must have the same ones, for good.
+func (c *Config) settings() string {
+	return fmt.Sprintf("kv.key-bytes-max=%d kv.value-bytes-max=%d kv.sessions-max=%d kv.session-window=%d",
+		c.KV.KeyBytesMax, int64(c.KV.ValueBytesMax), c.KV.SessionsMax, c.KV.SessionWindow)
+}
+
 // openStore opens the node's directory and makes it first if it is absent. A directory of another node is not touched.
 func openStore(fsys vfs.FS, c *Config) (s *storage.Store, created bool, err error) {
 	id, err := storage.Inspect(fsys, c.DataDir)
@@ -47,6 +61,8 @@ func openStore(fsys vfs.FS, c *Config) (s *storage.Store, created bool, err erro
 		}
 	case err != nil:
 		return nil, false, fmt.Errorf("data directory %s: %w", c.DataDir, err)
+	case id.Cluster == c.Cluster && id.Node == c.Node && id.Join == c.Join && id.Settings != c.settings():
+		return nil, false, &SettingsError{Dir: c.DataDir, Made: id.Settings, Configured: c.settings()}
 	case id.Cluster != c.Cluster || id.Node != c.Node || id.Join != c.Join:
 		return nil, false, &DirectoryError{Dir: c.DataDir, Cluster: id.Cluster, Node: id.Node, WantedCluster: c.Cluster, WantedNode: c.Node,
 			Joined: id.Join, WantJoin: c.Join}
@@ -61,7 +77,7 @@ func openStore(fsys vfs.FS, c *Config) (s *storage.Store, created bool, err erro
 }
 
 func createStore(fsys vfs.FS, c *Config) error {
-	id := storage.Identity{Cluster: c.Cluster, Node: c.Node, Join: c.Join}
+	id := storage.Identity{Cluster: c.Cluster, Node: c.Node, Join: c.Join, Settings: c.settings()}
 	if _, err := rand.Read(id.Instance[:]); err != nil {
 		return err
 	}

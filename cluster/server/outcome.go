@@ -63,6 +63,8 @@ var (
 		"The operation may or may not take effect", effectUnknown, 0}
 	failMembership = &failure{kvpb.Reason_REASON_MEMBERSHIP, codes.FailedPrecondition, 409, "membership",
 		"The change does not fit the membership", effectNone, 0}
+	failBehind = &failure{kvpb.Reason_REASON_LEARNER_BEHIND, codes.Unavailable, 503, "learner-behind",
+		"The learner has not caught up", effectNone, retryLater}
 	failDeadline = &failure{kvpb.Reason_REASON_DEADLINE, codes.Unavailable, 503, "deadline",
 		"The deadline passed before the operation was taken up", effectNone, retrySoon}
 )
@@ -85,6 +87,8 @@ func refusedBy(r cluster.Reason) *failure {
 		return failSuperseded
 	case cluster.ReasonMembership:
 		return failMembership
+	case cluster.ReasonBehind:
+		return failBehind
 	case cluster.ReasonStopping:
 		return failStopping
 	case cluster.ReasonCanceled, cluster.ReasonExpired:

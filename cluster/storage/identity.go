@@ -21,6 +21,7 @@ import (
 const (
 	identityFormat   = 1
 	clusterBytesMax  = 128
+	settingsBytesMax = 1024
 	identityBytesMax = 1 << 20
 )
 
@@ -31,6 +32,9 @@ type Identity struct {
 	Instance cluster.Instance
 	// Join: made to join a running cluster; it never founds one.
 	Join bool
+	// Settings are those that decide what commands come to, as text. They are fixed with the directory: a log that was written
+	// under some of them must not be replayed under others. At most 1,024 bytes.
+	Settings string
 	// Met are the founding nodes' instances that this directory has recorded so far, by node; kept after Form. See Store.Meet.
 	Met []Met
 	// Formed: every founding node has met every other one. Founding is the membership at that moment. A node neither votes nor campaigns before.
@@ -72,6 +76,9 @@ func (id Identity) validate() error {
 	if len(id.Cluster) == 0 || len(id.Cluster) > clusterBytesMax {
 		return fmt.Errorf("storage: cluster name of %d bytes, must be 1 to %d", len(id.Cluster), clusterBytesMax)
 	}
+	if len(id.Settings) > settingsBytesMax {
+		return fmt.Errorf("storage: settings of %d bytes, at most %d", len(id.Settings), settingsBytesMax)
+	}
 	if id.Node == 0 {
 		return errors.New("storage: node id 0")
 	}
@@ -82,7 +89,8 @@ func (id Identity) validate() error {
 func encodeIdentity(id Identity) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "lockstep identity %d\n", identityFormat)
-	fmt.Fprintf(&b, "cluster %q\nnode %d\ninstance %x\njoin %t\nformed %t\n", id.Cluster, id.Node, id.Instance[:], id.Join, id.Formed)
+	fmt.Fprintf(&b, "cluster %q\nnode %d\ninstance %x\njoin %t\nsettings %q\nformed %t\n",
+		id.Cluster, id.Node, id.Instance[:], id.Join, id.Settings, id.Formed)
 	for _, m := range id.Met {
 		fmt.Fprintf(&b, "met %d %x\n", m.Node, m.Instance[:])
 	}
@@ -131,6 +139,8 @@ func parseIdentity(lines []string) (id Identity, err error) {
 			id.Instance, err = parseInstance(rest)
 		case "join":
 			id.Join, err = strconv.ParseBool(rest)
+		case "settings":
+			id.Settings, err = strconv.Unquote(rest)
 		case "formed":
 			id.Formed, err = strconv.ParseBool(rest)
 		case "met":

@@ -21,6 +21,7 @@ type Hello struct {
 	Target         uint64           // whom the speaker believes to talk to
 	TargetInstance cluster.Instance // as the speaker knows it; zero when it does not
 
+	Settings string // those that decide what commands come to; the same on all nodes
 	Formed   bool   // the speaker's directory is formed: it may vote
 	Founding uint64 // digest of the founding nodes and their addresses as the speaker knows them; 0: it founds nothing
 	Met      []Met  // the founding nodes that the speaker has recorded durably, itself included, by ascending id
@@ -42,6 +43,7 @@ func appendHello(dst []byte, h *Hello) []byte {
 	dst = appendString(dst, h.Address)
 	dst = binary.AppendUvarint(dst, h.Target)
 	dst = append(dst, h.TargetInstance[:]...)
+	dst = appendString(dst, h.Settings)
 	dst = appendBool(dst, h.Formed)
 	dst = binary.AppendUvarint(dst, h.Founding)
 	dst = binary.AppendUvarint(dst, uint64(len(h.Met)))
@@ -61,7 +63,7 @@ func decodeHello(b []byte) (Hello, error) {
 	}
 	h.Cluster, h.Node, h.Instance, h.Address = c.string(), c.uvarint(), c.instance(), c.string()
 	h.Target, h.TargetInstance = c.uvarint(), c.instance()
-	h.Formed, h.Founding = c.bool(), c.uvarint()
+	h.Settings, h.Formed, h.Founding = c.string(), c.bool(), c.uvarint()
 	n := c.uvarint()
 	if n > metMax {
 		c.fail()
@@ -91,6 +93,9 @@ func judge(own, theirs *Hello) *Refusal {
 		return refuse(RefusedTarget, "it looks for node %d and found node %d: check the peers' addresses", theirs.Target, own.Node)
 	case theirs.Node == own.Node:
 		return refuse(RefusedTarget, "it has this node's own id %d: give each node an id of its own", own.Node)
+	case theirs.Settings != own.Settings:
+		return refuse(RefusedSettings, "its settings are %q and those of node %d are %q: these decide what commands come to, configure the same on both",
+			theirs.Settings, own.Node, own.Settings)
 	case theirs.TargetInstance != (cluster.Instance{}) && theirs.TargetInstance != own.Instance:
 		return OtherInstance(own.Node, theirs.Node)
 	}

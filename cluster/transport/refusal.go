@@ -18,6 +18,7 @@ const (
 	RefusedFounding                        // the configured founding nodes differ
 	RefusedBusy                            // not now; try again
 	RefusedFailed                          // the acceptor failed at something of its own
+	RefusedSettings                        // settings that decide what commands come to differ
 )
 
 // Refusal says that one of two nodes does not talk to the other. It is the error of a failed handshake on both sides.

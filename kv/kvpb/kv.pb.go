@@ -161,6 +161,8 @@ const (
 	Reason_REASON_MEMBERSHIP Reason = 14
 	// Refused: the caller's deadline passed before the operation reached the log. Reads only need it, too.
 	Reason_REASON_DEADLINE Reason = 15
+	// Refused: the learner that is to be promoted has not caught up. Try again later.
+	Reason_REASON_LEARNER_BEHIND Reason = 16
 )
 
 // Enum value maps for Reason.
@@ -182,6 +184,7 @@ var (
 		13: "REASON_OUTCOME_UNKNOWN",
 		14: "REASON_MEMBERSHIP",
 		15: "REASON_DEADLINE",
+		16: "REASON_LEARNER_BEHIND",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":            0,
@@ -200,6 +203,7 @@ var (
 		"REASON_OUTCOME_UNKNOWN":        13,
 		"REASON_MEMBERSHIP":             14,
 		"REASON_DEADLINE":               15,
+		"REASON_LEARNER_BEHIND":         16,
 	}
 )
 
@@ -2170,11 +2174,11 @@ const file_kv_proto_rawDesc = "" +
 	"\x13CloseSessionRequest\x12\x18\n" +
 	"\asession\x18\x01 \x01(\x04R\asession\"2\n" +
 	"\x14CloseSessionResponse\x12\x1a\n" +
-	"\brevision\x18\x01 \x01(\x04R\brevision\"L\n" +
+	"\brevision\x18\x01 \x01(\x04R\brevision\"R\n" +
 	"\x0fPipelineRequest\x129\n" +
 	"\n" +
 	"operations\x18\x01 \x03(\v2\x19.lockstep.kv.v1.OperationR\n" +
-	"operations\"M\n" +
+	"operationsJ\x04\b\x0f\x10\x10\"M\n" +
 	"\x10PipelineResponse\x129\n" +
 	"\aresults\x18\x01 \x03(\v2\x1f.lockstep.kv.v1.OperationResultR\aresults\"\x8d\x03\n" +
 	"\tOperation\x12\x0e\n" +
@@ -2272,7 +2276,7 @@ const file_kv_proto_rawDesc = "" +
 	"\x0eCONDITION_NONE\x10\x00\x12\x1c\n" +
 	"\x18CONDITION_MUST_NOT_EXIST\x10\x01\x12\x18\n" +
 	"\x14CONDITION_MUST_EXIST\x10\x02\x12\x1d\n" +
-	"\x19CONDITION_REVISION_EQUALS\x10\x03*\x95\x03\n" +
+	"\x19CONDITION_REVISION_EQUALS\x10\x03*\xb0\x03\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11REASON_NOT_LEADER\x10\x01\x12\x14\n" +
@@ -2290,7 +2294,8 @@ const file_kv_proto_rawDesc = "" +
 	"\x11REASON_SUPERSEDED\x10\f\x12\x1a\n" +
 	"\x16REASON_OUTCOME_UNKNOWN\x10\r\x12\x15\n" +
 	"\x11REASON_MEMBERSHIP\x10\x0e\x12\x13\n" +
-	"\x0fREASON_DEADLINE\x10\x0f*\xbd\x01\n" +
+	"\x0fREASON_DEADLINE\x10\x0f\x12\x19\n" +
+	"\x15REASON_LEARNER_BEHIND\x10\x10*\xbd\x01\n" +
 	"\rOperationKind\x12\x1e\n" +
 	"\x1aOPERATION_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12OPERATION_KIND_GET\x10\x01\x12\x16\n" +

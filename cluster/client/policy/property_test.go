@@ -384,7 +384,7 @@ func TestSameCallsSameDecisions(t *testing.T) {
 
 func TestReasonsHaveNames(t *testing.T) {
 	for r := range Reason(255) {
-		if r <= ReasonDeadline || r >= ReasonUnreachable && r <= ReasonUnsupported {
+		if r <= ReasonLearnerBehind || r >= ReasonUnreachable && r <= ReasonUnsupported {
 			require.NotEqual(t, "undefined", r.String(), "reason %d", r)
 			continue
 		}

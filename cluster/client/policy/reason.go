@@ -1,6 +1,6 @@
 package policy
 
-// Reason says why an attempt, or an operation, is not done. Up to ReasonDeadline the numbers are those of the API's Reason.
+// Reason says why an attempt, or an operation, is not done. Up to ReasonLearnerBehind the numbers are those of the API's Reason.
 type Reason uint8
 
 const (
@@ -20,6 +20,7 @@ const (
 	ReasonOutcomeUnknown              // the node does not know the outcome
 	ReasonMembership                  // no such member, or the change does not fit
 	ReasonDeadline                    // the time ran out before anything reached the log
+	ReasonLearnerBehind               // the learner that is to be promoted has not caught up
 )
 
 // Reasons that arise at the client.
@@ -48,6 +49,7 @@ var reasonNames = map[Reason]string{
 	ReasonOutcomeUnknown:       "outcome unknown",
 	ReasonMembership:           "membership",
 	ReasonDeadline:             "deadline",
+	ReasonLearnerBehind:        "learner behind",
 	ReasonUnreachable:          "unreachable",
 	ReasonNoAnswer:             "no answer",
 	ReasonTooMany:              "too many operations",
@@ -84,5 +86,5 @@ func (r Reason) blamesNode() bool {
 
 // backsOff says that asking another node at once would only add to the load.
 func (r Reason) backsOff() bool {
-	return r == ReasonOverloaded || r == ReasonDeadline || r == ReasonSessionExpired
+	return r == ReasonOverloaded || r == ReasonDeadline || r == ReasonSessionExpired || r == ReasonLearnerBehind
 }
