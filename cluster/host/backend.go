@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"time"
 
 	"github.com/lockstepdb/lockstep/cluster"
 	"github.com/lockstepdb/lockstep/cluster/server"
@@ -25,7 +26,27 @@ func (h *Host) Stopping() <-chan struct{} { return h.stopping }
 
 // Transfer hands leadership over, to 0 for the best voter, and returns when another node leads. *cluster.Rejection says why it did not.
 func (h *Host) Transfer(ctx context.Context, to uint64) error {
-	return h.await(ctx, &call{kind: transport.CallTransfer, peer: to, forward: true})
+	r, err := h.await(ctx, &call{kind: transport.CallTransfer, peer: to, forward: true})
+	if err != nil {
+		return err
+	}
+	h.awaitLeader(ctx, r.Leader)
+	return nil
+}
+
+// awaitLeader returns when this node has heard of the leader as well, or ctx ends.
+func (h *Host) awaitLeader(ctx context.Context, leader uint64) {
+	poll := time.NewTicker(leaderPollInterval)
+	defer poll.Stop()
+	for h.Status().Role.Leader != leader {
+		select {
+		case <-ctx.Done():
+			return
+		case <-h.life.Done():
+			return
+		case <-poll.C:
+		}
+	}
 }
 
 // ChangeMember changes the membership. A member that is added must name its instance: without it the node could lose its directory
@@ -34,11 +55,12 @@ func (h *Host) ChangeMember(ctx context.Context, change cluster.MemberChange) er
 	if change.Kind == cluster.AddLearner && change.Member.Instance == (cluster.Instance{}) {
 		return &cluster.Rejection{Outcome: cluster.Refused, Reason: cluster.ReasonMembership}
 	}
-	return h.await(ctx, &call{kind: transport.CallChangeMember, change: change, forward: true})
+	_, err := h.await(ctx, &call{kind: transport.CallChangeMember, change: change, forward: true})
+	return err
 }
 
 // await gives a call to the loop and waits for its answer or the caller's end, after which the outcome is not known.
-func (h *Host) await(ctx context.Context, c *call) error {
+func (h *Host) await(ctx context.Context, c *call) (cluster.Reply, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		c.deadline = h.nanos(deadline)
 	}
@@ -48,10 +70,10 @@ func (h *Host) await(ctx context.Context, c *call) error {
 	select {
 	case r := <-answer:
 		if r.Outcome == cluster.Done {
-			return nil
+			return r, nil
 		}
-		return &cluster.Rejection{Outcome: r.Outcome, Reason: r.Reason, Leader: r.Leader}
+		return r, &cluster.Rejection{Outcome: r.Outcome, Reason: r.Reason, Leader: r.Leader}
 	case <-ctx.Done():
-		return &cluster.Rejection{Outcome: cluster.Unknown, Reason: cluster.ReasonExpired, Leader: h.Status().Role.Leader}
+		return cluster.Reply{}, &cluster.Rejection{Outcome: cluster.Unknown, Reason: cluster.ReasonExpired, Leader: h.Status().Role.Leader}
 	}
 }

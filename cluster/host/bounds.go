@@ -15,4 +15,6 @@ const (
 	statusInterval   = 25 * time.Millisecond
 	transferTimeout  = 2 * time.Second // handing leadership over on a graceful stop
 	drainInterval    = 2 * time.Millisecond
+	// leaderPollInterval is how often a transfer looks whether this node has heard of the new leader.
+	leaderPollInterval = 2 * time.Millisecond
 )

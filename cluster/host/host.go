@@ -158,6 +158,7 @@ func (h *Host) assemble(d Dependencies, created bool) error {
 	id := h.store.Identity()
 	h.status.Store(&cluster.Status{Cluster: id.Cluster, ID: id.Node, DataBytesMax: int64(h.config.KV.DataBytesMax)})
 	h.identity = newIdentity(h.store, h.config.Peers)
+	h.identity.leases = h.config.leases()
 	h.formation = newFormation(h)
 	h.transport = transport.New(transport.Options{Node: id.Node, Handler: peers{h}, Logger: h.log})
 	h.writer = newWriter(h, h.store)
@@ -356,11 +357,12 @@ func (h *Host) handOver(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, transferTimeout)
 	defer cancel()
-	if err := h.await(ctx, &call{kind: transport.CallTransfer}); err != nil {
+	r, err := h.await(ctx, &call{kind: transport.CallTransfer})
+	if err != nil {
 		h.log.Warn("leadership was not handed over", "error", err.Error())
 		return
 	}
-	h.log.Info("leadership handed over", "leader", h.Status().Role.Leader)
+	h.log.Info("leadership handed over", "leader", r.Leader)
 }
 
 // close ends everything and returns the reason of the end; nil for a stop.

@@ -26,6 +26,7 @@ type identity struct {
 	own      storage.Identity // Cluster, Node, Instance, Join, Settings
 	address  string           // where peers connect
 	registry registry
+	leases   string // see Config.leases
 	founders []Peer // as configured, by id; of a joining node: whom it is to find
 
 	mu       sync.Mutex
@@ -92,7 +93,7 @@ func (i *identity) hello(target uint64) transport.Hello {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return transport.Hello{
-		Cluster: i.own.Cluster, Node: i.own.Node, Instance: i.own.Instance, Address: i.ownAddress(), Settings: i.own.Settings,
+		Cluster: i.own.Cluster, Node: i.own.Node, Instance: i.own.Instance, Address: i.ownAddress(), Settings: i.own.Settings, Leases: i.leases,
 		TargetInstance: i.known(target), Formed: i.formed && !i.own.Join, Founding: i.founding, Met: slices.Clone(i.met),
 	}
 }

@@ -140,6 +140,10 @@ func (l *loop) call(now int64, c *call) {
 // forward sends a request on to the leader.
 func (l *loop) forward(now int64, id uint64, c *transport.Call) {
 	v := l.slab.get(id)
+	if v.deadline != 0 && v.deadline <= now {
+		l.reply(&cluster.Reply{ID: id, Outcome: cluster.Refused, Reason: cluster.ReasonCanceled})
+		return
+	}
 	v.forwarded, v.peer = true, l.role.Leader
 	c.ID = id
 	if v.deadline != 0 {
@@ -242,7 +246,7 @@ func (l *loop) reply(r *cluster.Reply) {
 // sendOn forwards a write that this node refused only because another one leads. A request is sent on once.
 func (l *loop) sendOn(r *cluster.Reply, v *slot) bool {
 	w := v.request
-	if r.Outcome != cluster.Refused || r.Reason != cluster.ReasonNotLeader || v.forwarded || w == nil || w.Kind != server.Write || w.NoForward || !l.elsewhere() {
+	if r.Outcome != cluster.Refused || r.Reason != cluster.ReasonNotLeader || v.forwarded || v.canceled || w == nil || w.Kind != server.Write || w.NoForward || !l.elsewhere() {
 		return false
 	}
 	l.forward(l.host.Now(), r.ID, &transport.Call{Kind: transport.CallWrite, Command: &w.Command})

@@ -50,6 +50,14 @@ func (c *Config) settings() string {
 		c.KV.KeyBytesMax, int64(c.KV.ValueBytesMax), c.KV.SessionsMax, c.KV.SessionWindow)
 }
 
+// leases is the timing that lease reads rely on, empty without them.
+func (c *Config) leases() string {
+	if !c.Raft.LeaseReads {
+		return ""
+	}
+	return fmt.Sprintf("raft.tick=%v raft.election-ticks=%d", time.Duration(c.Raft.Tick), c.Raft.ElectionTicks)
+}
+
 // openStore opens the node's directory and makes it first if it is absent. A directory of another node is not touched.
 func openStore(fsys vfs.FS, c *Config) (s *storage.Store, created bool, err error) {
 	id, err := storage.Inspect(fsys, c.DataDir)

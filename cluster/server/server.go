@@ -106,7 +106,6 @@ func (s *Server) newGRPC() *grpc.Server {
 		grpc.ConnectionTimeout(s.o.ReadHeaderTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepalivePingMin, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: s.o.IdleTimeout, Time: 30 * time.Second, Timeout: 10 * time.Second}),
-		grpc.SharedWriteBuffer(true),
 		grpc.WriteBufferSize(grpcBufferBytes),
 		grpc.ReadBufferSize(grpcBufferBytes),
 		grpc.StaticStreamWindowSize(grpcStreamWindowBytes),

@@ -32,7 +32,7 @@ func (a *Answers) Answer(r cluster.Reply) {
 func (a *Answers) admit(n int) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	n = min(n, answersMax-a.open)
+	n = max(0, min(n, answersMax-a.open)) // refusals of calls beyond the bound count until they are sent, too
 	a.open += n
 	return n
 }

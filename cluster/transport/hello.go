@@ -22,6 +22,7 @@ type Hello struct {
 	TargetInstance cluster.Instance // as the speaker knows it; zero when it does not
 
 	Settings string // those that decide what commands come to; the same on all nodes
+	Leases   string // with lease reads: the timing that leases rely on, the same on all nodes; empty without
 	Formed   bool   // the speaker's directory is formed: it may vote
 	Founding uint64 // digest of the founding nodes and their addresses as the speaker knows them; 0: it founds nothing
 	Met      []Met  // the founding nodes that the speaker has recorded durably, itself included, by ascending id
@@ -44,6 +45,7 @@ func appendHello(dst []byte, h *Hello) []byte {
 	dst = binary.AppendUvarint(dst, h.Target)
 	dst = append(dst, h.TargetInstance[:]...)
 	dst = appendString(dst, h.Settings)
+	dst = appendString(dst, h.Leases)
 	dst = appendBool(dst, h.Formed)
 	dst = binary.AppendUvarint(dst, h.Founding)
 	dst = binary.AppendUvarint(dst, uint64(len(h.Met)))
@@ -63,7 +65,8 @@ func decodeHello(b []byte) (Hello, error) {
 	}
 	h.Cluster, h.Node, h.Instance, h.Address = c.string(), c.uvarint(), c.instance(), c.string()
 	h.Target, h.TargetInstance = c.uvarint(), c.instance()
-	h.Settings, h.Formed, h.Founding = c.string(), c.bool(), c.uvarint()
+	h.Settings, h.Leases = c.string(), c.string()
+	h.Formed, h.Founding = c.bool(), c.uvarint()
 	n := c.uvarint()
 	if n > metMax {
 		c.fail()
@@ -96,6 +99,9 @@ func judge(own, theirs *Hello) *Refusal {
 	case theirs.Settings != own.Settings:
 		return refuse(RefusedSettings, "its settings are %q and those of node %d are %q: these decide what commands come to, configure the same on both",
 			theirs.Settings, own.Node, own.Settings)
+	case theirs.Leases != own.Leases:
+		return refuse(RefusedSettings, "its timing of lease reads is %q and that of node %d is %q: lease reads rely on it, stop all nodes and configure the same on each",
+			theirs.Leases, own.Node, own.Leases)
 	case theirs.TargetInstance != (cluster.Instance{}) && theirs.TargetInstance != own.Instance:
 		return OtherInstance(own.Node, theirs.Node)
 	}
