@@ -10,6 +10,12 @@ import (
 	"strings"
 )
 
+// MemoryLimit is what this process may use, in bytes: the smaller of the machine's memory and the limits of its control groups.
+func MemoryLimit() (bytes int64, err error) {
+	bytes, _, err = memoryLimit()
+	return bytes, err
+}
+
 // memoryLimit is what this process may use, in bytes, and where that is said: the smaller of the machine's memory and the
 // limits of the process's control groups.
 func memoryLimit() (bytes int64, source string, err error) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -35,6 +36,8 @@ type Plan struct {
 	Cluster string
 	Dir     string
 	Nodes   []Node
+	// DataBytesMax of each node; 0 leaves it to the node.
+	DataBytesMax int64
 }
 
 // Node is one planned process. Addresses are host:port.
@@ -134,5 +137,22 @@ func (p Plan) serveArgs(n Node) []string {
 	for _, other := range p.Nodes {
 		args = append(args, "--peer", config.FormatPeer(host.Peer{Node: other.ID, Peer: other.Peer, HTTP: other.HTTP, GRPC: other.GRPC}))
 	}
+	if p.DataBytesMax > 0 {
+		args = append(args, "--kv-data-bytes-max", strconv.FormatInt(p.DataBytesMax, 10))
+	}
 	return args
+}
+
+// dataLimitName is the setting that a user may give to all nodes.
+const dataLimitName = "LOCKSTEP_KV_DATA_BYTES_MAX"
+
+// share divides what one node would take for itself among the nodes of this machine, unless the user has said how much each may take.
+func (p Plan) share() Plan {
+	if _, chosen := os.LookupEnv(dataLimitName); chosen {
+		return p
+	}
+	if limit, err := host.MemoryLimit(); err == nil {
+		p.DataBytesMax = limit / 2 / int64(len(p.Nodes))
+	}
+	return p
 }

@@ -5,9 +5,25 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/lockstepdb/lockstep/cluster/host"
 	"github.com/lockstepdb/lockstep/cmd/lockstep/internal/exit"
 	"github.com/stretchr/testify/require"
 )
+
+// Three nodes that each took half of the machine's memory for data would take more than it has.
+func TestTheNodesShareTheMemory(t *testing.T) {
+	p, err := newPlan(found(Wish{}), "/data")
+	require.NoError(t, err)
+	require.NotContains(t, p.serveArgs(p.Nodes[0]), "--kv-data-bytes-max")
+	limit, err := host.MemoryLimit()
+	require.NoError(t, err)
+	shared := p.share()
+	require.Equal(t, limit/2/3, shared.DataBytesMax)
+	require.Contains(t, shared.serveArgs(p.Nodes[0]), "--kv-data-bytes-max")
+
+	t.Setenv(dataLimitName, "1GiB")
+	require.Zero(t, p.share().DataBytesMax, "the user has chosen")
+}
 
 func TestPlanGivesEachNodeItsPorts(t *testing.T) {
 	p, err := newPlan(found(Wish{}), "/data")

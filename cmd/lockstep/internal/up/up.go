@@ -72,6 +72,7 @@ func prepare(o Options) (directory, Plan, error) {
 	if err != nil {
 		return directory{}, Plan{}, err
 	}
+	p = p.share()
 	if err := checkIdentities(p); err != nil {
 		return directory{}, Plan{}, err
 	}
