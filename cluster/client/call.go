@@ -44,6 +44,18 @@ func (c *call) settle(a policy.Answer, r result) {
 	c.answered.Store(true)
 }
 
+// deliver sets what came of the attempt and wakes the call's goroutine. That may be awake already, by an earlier signal: once answered
+// is set it may release the call, so that only the channel is touched after that. A signal that comes late wakes the
+// call's next use for nothing.
+func (c *call) deliver(a policy.Answer, r result) {
+	wake := c.wake
+	c.settle(a, r)
+	select {
+	case wake <- struct{}{}:
+	default:
+	}
+}
+
 // invocation makes one attempt on a node and sets the call's answer and result.
 type invocation func(ctx context.Context, n *node, c *call, d *policy.Decision)
 

@@ -36,7 +36,7 @@ func (m *message) void(offset int) {
 	(*m.bytes)[offset] = byte(protowire.EncodeTag(voidField, protowire.BytesType))
 }
 
-// voidField is reserved in no way but by its height: PipelineRequest has one field.
+// voidField is reserved for this in PipelineRequest.
 const voidField = 15
 
 var messageBuffers = sync.Pool{New: func() any {

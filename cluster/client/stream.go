@@ -174,8 +174,7 @@ func (s *stream) deliver(results []result) {
 			continue // withdrawn
 		}
 		delete(s.pending, r.id)
-		one.settle(answerOfResult(r), *r)
-		one.signal()
+		one.deliver(answerOfResult(r), *r)
 	}
 }
 
@@ -212,8 +211,7 @@ func (s *stream) fail(err error) {
 		case one.carrier.number > s.handed:
 			a = policy.UnsentAnswer()
 		}
-		one.settle(a, result{message: message})
-		one.signal()
+		one.deliver(a, result{message: message})
 	}
 	s.queue, s.queued = nil, 0
 	s.signal()
