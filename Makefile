@@ -63,7 +63,7 @@ cover: ## run all tests and print what they cover
 fuzz: ## fuzz every target, together for FUZZ=10m
 	@$(GO) run ./scripts/gotest -fuzz-only -fuzz $(FUZZ)
 
-failover: build ## measure how long clients wait when the leader stops, and when it is killed (ARGS="-rounds 10")
+failover: build ## measure how long clients wait when the leader stops, and when it is killed (ARGS="-rounds 10 -stop-max 100ms -kill-max 1500ms"; above a bound it ends with 3)
 	@$(GO) run ./scripts/failover -binary bin/lockstep $(ARGS)
 
 generate: tools ## write the generated code and files again

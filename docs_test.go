@@ -169,16 +169,6 @@ func TestAnchors(t *testing.T) {
 	require.NoError(t, checkLink("docs/x.md", "../go.mod"))
 }
 
-// Every setting's key, and every command, is in the docs of the command line.
-func TestTheCommandLineIsDocumented(t *testing.T) {
-	text, err := os.ReadFile("docs/cli.md")
-	require.NoError(t, err)
-	for _, command := range []string{"up", "down", "serve", "config print", "config example", "kv put", "kv get", "kv del", "kv cas", "status",
-		"member list", "member add", "member promote", "member remove", "transfer-leader", "wal dump", "version", "completion", "help exit-codes"} {
-		require.Contains(t, string(text), "lockstep "+command, "docs/cli.md")
-	}
-}
-
 // House rules that a reader would notice.
 func TestTheCodeHasNoLooseEnds(t *testing.T) {
 	loose := regexp.MustCompile(`\b(TODO|FIXME|XXX|HACK)\b`)

@@ -8,6 +8,10 @@ const (
 	ValueBytesLimit    = 64 << 20
 	SessionsLimit      = 1 << 16
 	SessionWindowLimit = 1 << 12
+	// RebuildMinLimit bounds RebuildOperationsMin and RebuildDeletesMin.
+	RebuildMinLimit = 1 << 30
+	// RebuildSparseRatioLimit bounds RebuildSparseRatio: a shard as good as full gains nothing from being rebuilt.
+	RebuildSparseRatioLimit = 0.9
 )
 
 // Options of a Machine. A zero field takes its default. All nodes of a cluster must use the same session limits and
@@ -66,8 +70,8 @@ func (o Options) Validate() error {
 		{"ValueBytesMax", o.ValueBytesMax, ValueBytesLimit, "1..67,108,864"},
 		{"SessionsMax", o.SessionsMax, SessionsLimit, "1..65,536"},
 		{"SessionWindow", o.SessionWindow, SessionWindowLimit, "1..4,096"},
-		{"RebuildOperationsMin", o.RebuildOperationsMin, 1 << 30, "1..1,073,741,824"},
-		{"RebuildDeletesMin", o.RebuildDeletesMin, 1 << 30, "1..1,073,741,824"},
+		{"RebuildOperationsMin", o.RebuildOperationsMin, RebuildMinLimit, "1..1,073,741,824"},
+		{"RebuildDeletesMin", o.RebuildDeletesMin, RebuildMinLimit, "1..1,073,741,824"},
 	} {
 		if bound.value < 1 || bound.value > bound.max {
 			return &OptionError{bound.option, bound.value, bound.bounds}
@@ -76,7 +80,7 @@ func (o Options) Validate() error {
 	if o.Shards&(o.Shards-1) != 0 {
 		return &OptionError{"Shards", o.Shards, "a power of two, 1..65,536"}
 	}
-	if !(o.RebuildSparseRatio > 0 && o.RebuildSparseRatio <= 0.9) {
+	if !(o.RebuildSparseRatio > 0 && o.RebuildSparseRatio <= RebuildSparseRatioLimit) {
 		return &OptionError{"RebuildSparseRatio", o.RebuildSparseRatio, "above 0, at most 0.9"}
 	}
 	return nil

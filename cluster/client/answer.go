@@ -1,6 +1,7 @@
 package client
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/lockstepdb/lockstep/cluster/client/policy"
@@ -41,7 +42,7 @@ func answerOf(code codes.Code, reason kvpb.Reason) policy.Answer {
 // result takes the message and the leader hint.
 func answerOfError(err error, sent bool, r *result) policy.Answer {
 	st := status.Convert(err)
-	r.message = st.Message()
+	r.message = plainMessage(st.Message())
 	reason, told := kvpb.Reason_REASON_UNSPECIFIED, false
 	var retryAfter int64
 	for _, detail := range st.Details() {
@@ -74,6 +75,30 @@ func answerOfTransport(err error, sent bool) policy.Answer {
 		return policy.UnsentAnswer()
 	}
 	return policy.LostAnswer()
+}
+
+// What gRPC puts around the reason why there is no connection.
+const (
+	wrappedLast    = "last connection error: "
+	wrappedError   = "connection error: desc = "
+	wrappedDialing = "transport: Error while dialing: "
+)
+
+// plainMessage takes gRPC's wrapping off a message about a connection.
+func plainMessage(message string) string {
+	_, rest, ok := strings.Cut(message, wrappedLast)
+	if !ok {
+		rest = message
+	}
+	quoted, ok := strings.CutPrefix(rest, wrappedError)
+	if !ok {
+		return message
+	}
+	plain, err := strconv.Unquote(quoted)
+	if err != nil {
+		return message
+	}
+	return strings.TrimPrefix(plain, wrappedDialing)
 }
 
 // reasonUnknownYet stands for a reason of a later version.

@@ -34,7 +34,9 @@ type call struct {
 	// invoke makes an attempt as a call of its own, for what does not go by a stream.
 	invoke  invocation
 	node    string // that the last attempt went to
-	message string // of the last node that said why not
+	speaker string // the last node that said why not; one that could not be reached, if none did
+	message string // what it said
+	spoken  bool   // speaker was reached
 	cause   error  // why the caller gave up
 }
 
@@ -42,6 +44,16 @@ type call struct {
 func (c *call) settle(a policy.Answer, r result) {
 	c.answer, c.result = a, r
 	c.answered.Store(true)
+}
+
+// hear keeps what a node said of the attempt. That another one cannot be reached tells less than what any node said.
+func (c *call) hear() {
+	reached := c.answer.Reason != policy.ReasonUnreachable
+	silent := c.result.message == "" && !(reached && c.answer.Outcome == policy.Refused)
+	if c.answer.Outcome == policy.Done || silent || c.spoken && !reached {
+		return
+	}
+	c.speaker, c.message, c.spoken = c.node, c.result.message, reached
 }
 
 // deliver sets what came of the attempt and wakes the call's goroutine. That may be awake already, by an earlier signal: once answered
@@ -257,9 +269,7 @@ func (c *Client) answeredAt(ctx context.Context, one *call, attempt uint32) poli
 	if a.Reason == policy.ReasonNoAnswer && (ctx.Err() != nil || now >= one.op.Deadline) {
 		return c.expired(ctx, one, false)
 	}
-	if one.result.message != "" {
-		one.message = one.result.message
-	}
+	one.hear()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if hint := &one.result.leader; hint.address != "" {

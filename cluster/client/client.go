@@ -215,12 +215,15 @@ func (c *call) failure(name string, d *policy.Decision) error {
 	if cause == nil && d.Late {
 		cause = context.DeadlineExceeded
 	}
-	message := c.message
+	node, message := c.node, c.message
+	if d.Outcome == policy.Refused && c.speaker != "" {
+		node = c.speaker
+	}
 	if c.op.Pinned && c.op.Node < 0 {
 		message = "the node given is not an address, or too many are known"
 	}
 	if d.Outcome == policy.Unknown {
 		return &UnknownError{Operation: name, Reason: d.Reason, Node: c.node, Message: message, Attempts: int(d.Attempt), Cause: cause}
 	}
-	return &RefusedError{Operation: name, Reason: d.Reason, Node: c.node, Message: message, Attempts: int(d.Attempt), Cause: cause}
+	return &RefusedError{Operation: name, Reason: d.Reason, Node: node, Message: message, Attempts: int(d.Attempt), Cause: cause}
 }

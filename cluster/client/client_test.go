@@ -397,7 +397,46 @@ func TestNobodyThere(t *testing.T) {
 		require.Equal(t, policy.ReasonUnreachable, e.Reason)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Greater(t, e.Attempts, 1)
+		require.Regexp(t, "^dial tcp .*connection refused$", e.Message)
 	})
+}
+
+// Two of three nodes are down: what the survivor says is told, and not that the others are down.
+func TestWhatANodeSaidIsKept(t *testing.T) {
+	for _, survivor := range []int{0, 1, 2} {
+		bothModes(t, func(t *testing.T, mode func(*Config)) {
+			f := newFakeCluster(t, 3)
+			f.inject(func(int, *kvpb.Operation) fault { return noLeader })
+			for i, n := range f.nodes {
+				if i != survivor {
+					n.kill()
+				}
+			}
+			c := connect(t, f, mode)
+			for name, call := range map[string]func(context.Context) error{
+				"get": func(ctx context.Context) error { _, err := c.Get(ctx, []byte("k")); return err },
+				"put": func(ctx context.Context) error { _, err := c.Put(ctx, []byte("k"), nil); return err },
+			} {
+				err := call(within(t, 400*time.Millisecond))
+				var e *RefusedError
+				require.ErrorAs(t, err, &e, name)
+				require.Equal(t, policy.ReasonNoLeader, e.Reason, "%v", err)
+				require.Equal(t, f.nodes[survivor].address, e.Node)
+				require.NotContains(t, e.Message, "refused")
+			}
+		})
+	}
+}
+
+func TestPlainMessages(t *testing.T) {
+	for message, want := range map[string]string{
+		`connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:1: connect: connection refused"`: "dial tcp 127.0.0.1:1: connect: connection refused",
+		`latest balancer error: last connection error: connection error: desc = "error reading server preface: EOF"`:   "error reading server preface: EOF",
+		`connection error: desc = "cut`:        `connection error: desc = "cut`,
+		"No leader can take the operation now": "No leader can take the operation now", "": "",
+	} {
+		require.Equal(t, want, plainMessage(message))
+	}
 }
 
 func configured(mode func(*Config)) (c Config) {
@@ -619,17 +658,26 @@ func goroutinesHere() int {
 
 func TestConfigIsChecked(t *testing.T) {
 	for want, config := range map[string]Config{
-		"Addresses is empty":  {},
-		"empty address":       {Addresses: []string{""}},
-		"Timeout is -1ns":     {Addresses: []string{"a:1"}, Timeout: -1},
-		"ConnectTimeout":      {Addresses: []string{"a:1"}, ConnectTimeout: -1},
-		"RequestBytesMax":     {Addresses: []string{"a:1"}, RequestBytesMax: -1},
-		"backoff":             {Addresses: []string{"a:1"}, BackoffMin: 2, BackoffMax: 1},
-		"attempt time":        {Addresses: []string{"a:1"}, AttemptTimeout: -1},
-		"operations in fligh": {Addresses: []string{"a:1"}, MaxInFlight: -1},
+		"Addresses is empty":                        {},
+		`holds "": write it like host:port`:         {Addresses: []string{""}},
+		`holds "nonsense": write it like host:port`: {Addresses: []string{"a:1", "nonsense"}},
+		`holds "a:": the port "" is not a number`:   {Addresses: []string{"a:"}},
+		`the port "0" is not a number from 1`:       {Addresses: []string{"a:0"}},
+		`the port "http" is not a number`:           {Addresses: []string{"a:http"}},
+		"Timeout is -1ns":                           {Addresses: []string{"a:1"}, Timeout: -1},
+		"ConnectTimeout":                            {Addresses: []string{"a:1"}, ConnectTimeout: -1},
+		"RequestBytesMax":                           {Addresses: []string{"a:1"}, RequestBytesMax: -1},
+		"backoff":                                   {Addresses: []string{"a:1"}, BackoffMin: 2, BackoffMax: 1},
+		"attempt time":                              {Addresses: []string{"a:1"}, AttemptTimeout: -1},
+		"operations in fligh":                       {Addresses: []string{"a:1"}, MaxInFlight: -1},
 	} {
 		_, err := New(config)
 		require.ErrorContains(t, err, want)
+	}
+	for _, address := range []string{"[::1]:9081", "dns:///node", "unix:///run/node"} {
+		c, err := New(Config{Addresses: []string{address}})
+		require.NoError(t, err)
+		require.NoError(t, c.Close())
 	}
 	c, err := New(Config{Addresses: []string{"a:1", "a:1"}})
 	require.NoError(t, err)

@@ -4,6 +4,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lockstepdb/lockstep/cluster/client/policy"
@@ -70,8 +73,8 @@ func (c *Config) validate() error {
 		return errors.New("client: Config.Addresses is empty: give the gRPC address of at least one node, such as 127.0.0.1:9081")
 	}
 	for _, address := range c.Addresses {
-		if address == "" {
-			return errors.New("client: Config.Addresses holds an empty address")
+		if err := checkAddress(address); err != nil {
+			return fmt.Errorf("client: Config.Addresses holds %q: %w", address, err)
 		}
 	}
 	switch {
@@ -81,6 +84,21 @@ func (c *Config) validate() error {
 		return fmt.Errorf("client: Config.ConnectTimeout is %v, must not be negative", c.ConnectTimeout)
 	case c.RequestBytesMax < 0:
 		return fmt.Errorf("client: Config.RequestBytesMax is %d, must not be negative", c.RequestBytesMax)
+	}
+	return nil
+}
+
+// checkAddress refuses what is no host:port. A target of gRPC's with a scheme, such as unix:/run/node, is left to gRPC.
+func checkAddress(address string) error {
+	if strings.Contains(address, ":/") {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return errors.New("write it like host:port, with the port of gRPC, such as 127.0.0.1:9081")
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return fmt.Errorf("the port %q is not a number from 1 to 65535", port)
 	}
 	return nil
 }

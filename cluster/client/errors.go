@@ -45,7 +45,7 @@ func (e *ConditionError) Is(target error) bool { return target == ErrCondition }
 type RefusedError struct {
 	Operation string
 	Reason    Reason
-	Node      string // address of the node that was asked last, if any
+	Node      string // address of the node that said why, or else of the one that was asked last, if any
 	Message   string // what that node said
 	Attempts  int
 	Cause     error // why no further attempt was made, if it was for the context or the deadline

@@ -23,7 +23,7 @@ func (c *Client) nodeAt(address string) (int, bool) {
 	if number, ok := c.numbers[address]; ok {
 		return number, true
 	}
-	if c.closed {
+	if c.closed || checkAddress(address) != nil {
 		return 0, false
 	}
 	n, err := newNode(c, address)

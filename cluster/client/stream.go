@@ -224,5 +224,5 @@ func deniedBy(err error) (bool, string) {
 	case codes.Unimplemented, codes.PermissionDenied, codes.Unauthenticated:
 		return true, st.Message()
 	}
-	return false, st.Message()
+	return false, plainMessage(st.Message())
 }

@@ -70,17 +70,17 @@ type StorageConfig struct {
 // them (and on sessions-max and session-window).
 type KVConfig struct {
 	Shards        int  `koanf:"shards"`          // 128; a power of two up to 65,536
-	KeyBytesMax   int  `koanf:"key-bytes-max"`   // 1024; 1 to 65,536
-	ValueBytesMax Size `koanf:"value-bytes-max"` // 1MiB; up to 16MiB, so that a value fits one peer message many times over
+	KeyBytesMax   int  `koanf:"key-bytes-max"`   // 1024; 1 to 65,535
+	ValueBytesMax Size `koanf:"value-bytes-max"` // 1MiB; 1 to 16MiB, so that a value fits one peer message many times over
 	// DataBytesMax bounds keys and values, with a fixed cost for each key: puts above it are refused as full. 0: half of
 	// the machine's memory or of the control group's limit, whichever is smaller. The other half is for what a store needs beside its
 	// data: the maps' spare room, the log's tail, a snapshot in the making, and garbage that is not collected yet.
 	DataBytesMax         Size    `koanf:"data-bytes-max"`
-	SessionsMax          int     `koanf:"sessions-max"`           // 4096
-	SessionWindow        int     `koanf:"session-window"`         // 256
-	RebuildSparseRatio   float64 `koanf:"rebuild-sparse-ratio"`   // 0: the store's default
-	RebuildOperationsMin int     `koanf:"rebuild-operations-min"` // 0: the store's default
-	RebuildDeletesMin    int     `koanf:"rebuild-deletes-min"`    // 0: the store's default
+	SessionsMax          int     `koanf:"sessions-max"`           // 4096; 1 to 65,536
+	SessionWindow        int     `koanf:"session-window"`         // 256; 1 to 4,096
+	RebuildSparseRatio   float64 `koanf:"rebuild-sparse-ratio"`   // up to 0.9; 0: the store's default
+	RebuildOperationsMin int     `koanf:"rebuild-operations-min"` // up to 1,073,741,824; 0: the store's default
+	RebuildDeletesMin    int     `koanf:"rebuild-deletes-min"`    // up to 1,073,741,824; 0: the store's default
 }
 
 type ServerConfig struct {

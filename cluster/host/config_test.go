@@ -1,12 +1,16 @@
 package host
 
 import (
+	"fmt"
 	"math"
+	"reflect"
 	"testing"
 	"testing/fstest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/lockstepdb/lockstep/kv"
 )
 
 func valid() Config {
@@ -47,7 +51,9 @@ func TestValidateNamesTheFieldItsValueAndWhatToDo(t *testing.T) {
 		}, `raft.lease-drift is "60ms": nothing is left`},
 		{func(c *Config) { c.Storage.SegmentBytes = 1000 }, `storage.segment-bytes is "1000": it must be from 1MiB to 4GiB`},
 		{func(c *Config) { c.KV.Shards = 100 }, `kv.shards is "100": it must be a power of two`},
-		{func(c *Config) { c.KV.ValueBytesMax = 64 << 20 }, `kv.value-bytes-max is "64MiB": it must be from 0 to 16MiB`},
+		{func(c *Config) { c.KV.ValueBytesMax = 64 << 20 }, `kv.value-bytes-max is "64MiB": it must be from 1 to 16MiB`},
+		{func(c *Config) { c.KV.ValueBytesMax = 0 }, `kv.value-bytes-max is "0": it must be from 1 to 16MiB`},
+		{func(c *Config) { c.KV.RebuildSparseRatio = math.NaN() }, `kv.rebuild-sparse-ratio is "NaN": it must be from 0 (the default) to 0.9`},
 		{func(c *Config) { c.KV.RebuildSparseRatio = 2 }, `kv.rebuild-sparse-ratio is "2"`},
 		{func(c *Config) { c.Server.PendingMax = 0 }, `server.pending-max is "0": it must be from 1`},
 		{func(c *Config) { c.Server.Writes = "drop" }, `server.writes is "drop": one of auto, forward, redirect`},
@@ -60,6 +66,69 @@ func TestValidateNamesTheFieldItsValueAndWhatToDo(t *testing.T) {
 		var named *ConfigError
 		require.ErrorAs(t, err, &named)
 	}
+}
+
+// kvBounds are the ends of each setting of the store: what a node opens with, and the nearest values beyond.
+var kvBounds = []struct {
+	key      string
+	set      func(*KVConfig, float64)
+	in, over []float64
+}{
+	{"kv.shards", func(k *KVConfig, v float64) { k.Shards = int(v) }, []float64{1, 65536}, []float64{0, 3, 65537, 131072}},
+	{"kv.key-bytes-max", func(k *KVConfig, v float64) { k.KeyBytesMax = int(v) }, []float64{1, 65535}, []float64{0, 65536}},
+	{"kv.value-bytes-max", func(k *KVConfig, v float64) { k.ValueBytesMax = Size(v) }, []float64{1, 16 << 20}, []float64{0, 16<<20 + 1}},
+	{"kv.data-bytes-max", func(k *KVConfig, v float64) { k.DataBytesMax = Size(v) }, []float64{0, 1 << 50}, []float64{-1, 1<<50 + 1}},
+	{"kv.sessions-max", func(k *KVConfig, v float64) { k.SessionsMax = int(v) }, []float64{1, 65536}, []float64{0, 65537}},
+	{"kv.session-window", func(k *KVConfig, v float64) { k.SessionWindow = int(v) }, []float64{1, 4096}, []float64{0, 4097}},
+	{"kv.rebuild-sparse-ratio", func(k *KVConfig, v float64) { k.RebuildSparseRatio = v }, []float64{0, 0.9}, []float64{-0.1, 0.91, math.Inf(1)}},
+	{"kv.rebuild-operations-min", func(k *KVConfig, v float64) { k.RebuildOperationsMin = int(v) }, []float64{0, 1 << 30}, []float64{-1, 1<<30 + 1}},
+	{"kv.rebuild-deletes-min", func(k *KVConfig, v float64) { k.RebuildDeletesMin = int(v) }, []float64{0, 1 << 30}, []float64{-1, 1<<30 + 1}},
+}
+
+// What passes validation opens, and what does not leaves no directory behind: its settings would be fixed for good.
+func TestTheStoreTakesWhatValidationLetsThrough(t *testing.T) {
+	tried := map[string]bool{}
+	for _, b := range kvBounds {
+		tried[b.key] = true
+		for _, v := range b.in {
+			t.Run(fmt.Sprint(b.key, "=", v), func(t *testing.T) {
+				m := newGroup(t, 1, func(c *Config) { b.set(&c.KV, v) }).members[0]
+				m.start()
+				m.awaitReady()
+				m.mustPut("k", "v")
+			})
+		}
+		for _, v := range b.over {
+			t.Run(fmt.Sprint(b.key, "=", v, " is refused"), func(t *testing.T) {
+				m := newGroup(t, 1, func(c *Config) { b.set(&c.KV, v) }).members[0]
+				_, err := m.open()
+				var refused *ConfigError
+				require.ErrorAs(t, err, &refused)
+				require.Equal(t, b.key, refused.Field)
+				require.NoDirExists(t, m.dir)
+			})
+		}
+	}
+	for _, key := range optionKeys {
+		require.True(t, tried[key], key)
+	}
+	require.Len(t, optionKeys, reflect.TypeFor[kv.Options]().NumField(), "an option of the store has no setting")
+}
+
+// Settings that behave the same are recorded as the same text.
+func TestEqualSettingsAreRecordedAsEqual(t *testing.T) {
+	c := valid()
+	written := c.settings()
+	for _, zero := range []func(*KVConfig){
+		func(k *KVConfig) { k.KeyBytesMax = 0 }, func(k *KVConfig) { k.ValueBytesMax = 0 },
+		func(k *KVConfig) { k.SessionsMax = 0 }, func(k *KVConfig) { k.SessionWindow = 0 },
+	} {
+		c = valid()
+		zero(&c.KV)
+		require.Equal(t, written, c.settings())
+	}
+	c.KV.SessionWindow = 255
+	require.NotEqual(t, written, c.settings())
 }
 
 func TestInsecureAllowsOtherAddresses(t *testing.T) {

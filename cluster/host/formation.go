@@ -122,7 +122,7 @@ func (f *formation) meet(ctx context.Context, p Peer) {
 
 // judge notes how a handshake came out; true ends it.
 func (f *formation) judge(node uint64, hello transport.Hello, err error) bool {
-	if r := (*transport.Refusal)(nil); errors.As(err, &r) && r.Code == transport.RefusedInstance && r.Node == f.id.own.Node {
+	if r := (*transport.Refusal)(nil); errors.As(err, &r) && r.Node == f.id.own.Node && (r.Code == transport.RefusedInstance || r.Code == transport.RefusedRemoved) {
 		f.lost(r)
 		return true
 	}
@@ -140,7 +140,7 @@ func (f *formation) judge(node uint64, hello transport.Hello, err error) bool {
 	return agreed
 }
 
-// lost ends the formation: this node's directory replaced another one that the others remember.
+// lost ends the formation: this node's directory replaced another one that the others remember, or its id was removed.
 func (f *formation) lost(r *transport.Refusal) {
 	select {
 	case f.fatal <- r:

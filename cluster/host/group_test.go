@@ -156,6 +156,19 @@ func (m *member) kill() {
 	m.host = nil
 }
 
+// ended waits until Run ends by itself and returns its reason.
+func (m *member) ended() error {
+	m.t.Helper()
+	select {
+	case err := <-m.ran:
+		m.ran <- nil // for kill
+		return err
+	case <-time.After(patience):
+		m.t.Fatalf("node %d runs on after %v", m.id, patience)
+		return nil
+	}
+}
+
 func (m *member) stop() {
 	m.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -203,9 +216,11 @@ func (m *member) awaitReady() {
 }
 
 // submit gives one request and waits for its reply.
-func (m *member) submit(r *server.Request) cluster.Reply {
+func (m *member) submit(r *server.Request) cluster.Reply { return m.submitWithin(r, 10*time.Second) }
+
+func (m *member) submitWithin(r *server.Request, timeout time.Duration) cluster.Reply {
 	done := make(chan struct{})
-	r.DeadlineNanos = m.host.Now() + int64(10*time.Second)
+	r.DeadlineNanos = m.host.Now() + int64(timeout)
 	r.Done = func(*server.Request) { close(done) }
 	m.host.Submit(r)
 	<-done

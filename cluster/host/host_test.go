@@ -12,6 +12,7 @@ import (
 
 	"github.com/lockstepdb/lockstep/cluster"
 	"github.com/lockstepdb/lockstep/cluster/server"
+	"github.com/lockstepdb/lockstep/cluster/transport"
 	"github.com/lockstepdb/lockstep/kv"
 )
 
@@ -275,9 +276,16 @@ func TestANodeJoinsAndLeaves(t *testing.T) {
 	require.True(t, found)
 	require.NoError(t, lead.host.ChangeMember(ctx, cluster.MemberChange{Kind: cluster.Remove, Member: cluster.Member{ID: 4}}))
 	eventually(t, "it is gone", func() bool { return len(lead.host.Status().Membership.Members) == 3 })
-	joiner.kill()
-	joiner.start()
-	eventually(t, "it is refused", func() bool { return contains(joiner, "peer refused", "it was removed from the cluster") })
+	for range 2 { // when it is told so, and whenever it is started again
+		var refusal *transport.Refusal
+		require.ErrorAs(t, joiner.ended(), &refusal)
+		require.Equal(t, transport.RefusedRemoved, refusal.Code)
+		require.Equal(t, uint64(4), refusal.Node)
+		require.ErrorContains(t, refusal, "it was removed from the cluster; add it under a new id")
+		joiner.host = nil
+		joiner.start()
+	}
+	lead.mustPut("after", "it")
 }
 
 // TestANodeFollowsALeaderThatItDoesNotKnowYet: node 3 is away while node 4 is added, and

@@ -129,6 +129,10 @@ func (i *identity) verify(h transport.Hello) error {
 	if h.Instance == (cluster.Instance{}) {
 		return i.refuse(&h, transport.RefusedInstance, "it names no instance")
 	}
+	// First of all: a node that lost its directory may have been given other addresses as well.
+	if known := i.known(h.Node); known != (cluster.Instance{}) && known != h.Instance {
+		return transport.OtherInstance(h.Node, i.own.Node)
+	}
 	if h.Founding != 0 && i.founding != 0 && h.Founding != i.founding {
 		return i.refuse(&h, transport.RefusedFounding, "its list of founding nodes and their addresses is not that of node %d: configure the same list on both", i.own.Node)
 	}

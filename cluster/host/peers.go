@@ -35,9 +35,14 @@ func (p peers) Verify(h transport.Hello) error {
 	return err
 }
 
-// Refused follows handshakes that this node began. A node that joins and finds that the cluster knows another instance under its id has lost its directory.
+// Refused follows handshakes that this node began. It ends a node that joins and finds that the cluster knows another instance under its
+// id, since it has lost its directory; and a node that was removed: that is final, since ids are not used again, and nobody will talk to it.
 func (p peers) Refused(peer uint64, r *transport.Refusal) {
-	if r.Code == transport.RefusedInstance && r.Node == p.config.Node && len(p.Status().Membership.Members) == 0 {
+	if r.Node != p.config.Node {
+		return
+	}
+	lost := r.Code == transport.RefusedInstance && len(p.Status().Membership.Members) == 0
+	if lost || r.Code == transport.RefusedRemoved {
 		p.fail(r)
 	}
 }

@@ -44,10 +44,12 @@ func (e *SettingsError) Error() string {
 		"since its log must come to the same when it is replayed; set them as they were", e.Dir, e.Made, e.Configured)
 }
 
-// settings are those that decide what commands come to. All nodes must have the same ones, for good.
+// settings are those that decide what commands come to, as the store takes them: what behaves the same is the same text. All nodes must
+// have the same ones, for good.
 func (c *Config) settings() string {
+	o := c.machineOptions().WithDefaults()
 	return fmt.Sprintf("kv.key-bytes-max=%d kv.value-bytes-max=%d kv.sessions-max=%d kv.session-window=%d",
-		c.KV.KeyBytesMax, int64(c.KV.ValueBytesMax), c.KV.SessionsMax, c.KV.SessionWindow)
+		o.KeyBytesMax, o.ValueBytesMax, o.SessionsMax, o.SessionWindow)
 }
 
 // leases is the timing that lease reads rely on, empty without them.

@@ -1,12 +1,14 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
 	"time"
 
 	"github.com/lockstepdb/lockstep/cluster/server"
+	"github.com/lockstepdb/lockstep/kv"
 )
 
 // ConfigError names the field that is wrong, by its name in the file, its value, and what to do.
@@ -188,27 +190,46 @@ func (c *Config) validateStorage() error {
 	)
 }
 
+// valueBytesMax bounds kv.value-bytes-max, below what the store could take: a value fits one peer message many times over.
+const valueBytesMax = 16 << 20
+
+// validateKV has the store's own bounds, so that no directory is made under settings that the store refuses.
 func (c *Config) validateKV() error {
 	k := &c.KV
 	if err := checkBounds(
-		count("kv.shards", k.Shards, 1, 65536),
-		count("kv.key-bytes-max", k.KeyBytesMax, 1, 65536),
-		count("kv.value-bytes-max", k.ValueBytesMax, 0, 16<<20),
+		count("kv.shards", k.Shards, 1, kv.ShardsLimit),
+		count("kv.key-bytes-max", k.KeyBytesMax, 1, kv.KeyBytesLimit),
+		count("kv.value-bytes-max", k.ValueBytesMax, 1, valueBytesMax),
 		count("kv.data-bytes-max", k.DataBytesMax, 0, 1<<50),
-		count("kv.sessions-max", k.SessionsMax, 1, 1<<20),
-		count("kv.session-window", k.SessionWindow, 1, 1<<16),
-		count("kv.rebuild-operations-min", k.RebuildOperationsMin, 0, 1<<40),
-		count("kv.rebuild-deletes-min", k.RebuildDeletesMin, 0, 1<<40),
+		count("kv.sessions-max", k.SessionsMax, 1, kv.SessionsLimit),
+		count("kv.session-window", k.SessionWindow, 1, kv.SessionWindowLimit),
+		count("kv.rebuild-operations-min", k.RebuildOperationsMin, 0, kv.RebuildMinLimit),
+		count("kv.rebuild-deletes-min", k.RebuildDeletesMin, 0, kv.RebuildMinLimit),
 	); err != nil {
 		return err
 	}
-	switch {
+	switch ratio := k.RebuildSparseRatio; {
 	case k.Shards&(k.Shards-1) != 0:
 		return &ConfigError{"kv.shards", k.Shards, "it must be a power of two"}
-	case k.RebuildSparseRatio < 0 || k.RebuildSparseRatio > 1:
-		return &ConfigError{"kv.rebuild-sparse-ratio", k.RebuildSparseRatio, "it must be from 0 (the default) to 1"}
+	case !(ratio >= 0 && ratio <= kv.RebuildSparseRatioLimit): // NaN, too
+		return &ConfigError{"kv.rebuild-sparse-ratio", ratio, fmt.Sprintf("it must be from 0 (the default) to %v", kv.RebuildSparseRatioLimit)}
 	}
-	return nil
+	return optionError(c.machineOptions().Validate())
+}
+
+// optionKeys are the settings' names of the store's options.
+var optionKeys = map[string]string{
+	"Shards": "kv.shards", "KeyBytesMax": "kv.key-bytes-max", "ValueBytesMax": "kv.value-bytes-max",
+	"SessionsMax": "kv.sessions-max", "SessionWindow": "kv.session-window", "RebuildSparseRatio": "kv.rebuild-sparse-ratio",
+	"RebuildOperationsMin": "kv.rebuild-operations-min", "RebuildDeletesMin": "kv.rebuild-deletes-min",
+}
+
+// optionError names the setting of an option that the store refuses. The bounds above come first; this holds should they ever differ.
+func optionError(err error) error {
+	if o := (*kv.OptionError)(nil); errors.As(err, &o) {
+		return &ConfigError{optionKeys[o.Option], o.Value, "the store wants " + o.Bounds}
+	}
+	return err
 }
 
 func (c *Config) validateServer() error {

@@ -86,12 +86,11 @@ type memberDocument struct {
 }
 
 type peerDocument struct {
-	Node         uint64 `json:"node"`
-	State        string `json:"state"`
-	Match        uint64 `json:"match"`
-	Next         uint64 `json:"next"`
-	RecentActive bool   `json:"recent_active"`
-	Learner      bool   `json:"learner"`
+	Node    uint64 `json:"node"`
+	State   string `json:"state"`
+	Match   uint64 `json:"match"`
+	Next    uint64 `json:"next"`
+	Learner bool   `json:"learner"`
 }
 
 func (s *Server) raft(w http.ResponseWriter, _ *http.Request) {
@@ -101,7 +100,7 @@ func (s *Server) raft(w http.ResponseWriter, _ *http.Request) {
 		Applied: st.Applied, Snapshot: st.Snapshot, Pending: st.Pending, Reads: st.Reads, DiskLow: st.DiskLow,
 		Members: memberDocuments(st.Membership), Removed: append([]uint64{}, st.Membership.Removed...), Peers: []peerDocument{}}
 	for _, p := range st.Peers {
-		d.Peers = append(d.Peers, peerDocument{p.ID, p.State, p.Match, p.Next, p.RecentActive, p.Learner})
+		d.Peers = append(d.Peers, peerDocument{p.ID, p.State, p.Match, p.Next, p.Learner})
 	}
 	answerJSON(w, d)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -290,7 +291,11 @@ func (c clusterService) TransferLeader(ctx context.Context, q *kvpb.TransferLead
 	ctx, cancel := context.WithTimeout(ctx, c.s.o.RequestTimeout)
 	defer cancel()
 	if err := c.s.o.Backend.Transfer(ctx, q.Node); err != nil {
-		return nil, c.s.rejected(ctx, methodTransferLeader, err)
+		misfit := ""
+		if q.Node != 0 {
+			misfit = c.misfit(q.Node, true)
+		}
+		return nil, c.s.rejected(ctx, methodTransferLeader, err, misfit)
 	}
 	role := c.s.o.Backend.Status().Role
 	return &kvpb.TransferLeaderResponse{Leader: role.Leader, Term: role.Term}, nil
@@ -304,9 +309,25 @@ func (c clusterService) ChangeMember(ctx context.Context, q *kvpb.ChangeMemberRe
 	ctx, cancel := context.WithTimeout(ctx, c.s.o.RequestTimeout)
 	defer cancel()
 	if err := c.s.o.Backend.ChangeMember(ctx, change); err != nil {
-		return nil, c.s.rejected(ctx, methodChangeMember, err)
+		return nil, c.s.rejected(ctx, methodChangeMember, err, c.misfit(change.Member.ID, change.Kind != cluster.AddLearner))
 	}
 	return &kvpb.ChangeMemberResponse{Members: members(c.s.o.Backend.Status().Membership)}, nil
+}
+
+// misfit says why a request about a node does not fit the membership as this node knows it, "" when it finds nothing. It only explains a
+// refusal: whether something fits is the leader's to say.
+func (c clusterService) misfit(node uint64, wanted bool) string {
+	st := c.s.o.Backend.Status()
+	_, member := st.Membership.Find(node)
+	switch {
+	case wanted && !member:
+		return fmt.Sprintf("no such member: node %d, as far as node %d knows", node, st.ID)
+	case !wanted && member:
+		return fmt.Sprintf("node %d is a member already", node)
+	case slices.Contains(st.Membership.Removed, node):
+		return fmt.Sprintf("node id %d was removed, and ids are not used again", node)
+	}
+	return ""
 }
 
 // memberChange checks a change and says what is wrong with it.
@@ -337,8 +358,8 @@ func memberChange(q *kvpb.ChangeMemberRequest) (c cluster.MemberChange, detail s
 	return c, ""
 }
 
-// rejected is the error for a change of leader or members that did not come about.
-func (s *Server) rejected(ctx context.Context, k method, err error) error {
+// rejected is the error for a change of leader or members that did not come about; misfit is told if the membership is the reason.
+func (s *Server) rejected(ctx context.Context, k method, err error, misfit string) error {
 	var r *cluster.Rejection
 	if !errors.As(err, &r) {
 		return s.failOrContext(ctx, k, failUnknown, 0)
@@ -347,7 +368,10 @@ func (s *Server) rejected(ctx context.Context, k method, err error) error {
 	if r.Outcome == cluster.Refused {
 		f = refusedBy(r.Reason)
 	}
-	return s.fail(ctx, k, f, r.Leader, "")
+	if f != failMembership {
+		misfit = ""
+	}
+	return s.fail(ctx, k, f, r.Leader, misfit)
 }
 
 // methodOf folds a full gRPC method name.

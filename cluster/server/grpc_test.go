@@ -280,6 +280,17 @@ func TestClusterService(t *testing.T) {
 	}
 	_, err = c.TransferLeader(ctx, &kvpb.TransferLeaderRequest{Node: 9})
 	require.Equal(t, codes.FailedPrecondition, status.Code(err))
+	require.ErrorContains(t, err, "no such member: node 9")
+	_, err = c.TransferLeader(ctx, &kvpb.TransferLeaderRequest{})
+	require.NotContains(t, err.Error(), "no such member")
+	g.node.change = func(context.Context, cluster.MemberChange) error {
+		return &cluster.Rejection{Outcome: cluster.Refused, Reason: cluster.ReasonMembership}
+	}
+	_, err = c.ChangeMember(ctx, &kvpb.ChangeMemberRequest{Change: kvpb.MemberChange_MEMBER_CHANGE_REMOVE, Member: &kvpb.Member{Node: 9}})
+	require.ErrorContains(t, err, "no such member: node 9")
+	_, err = c.ChangeMember(ctx, &kvpb.ChangeMemberRequest{Change: kvpb.MemberChange_MEMBER_CHANGE_REMOVE, Member: &kvpb.Member{Node: 2}})
+	require.Equal(t, codes.FailedPrecondition, status.Code(err))
+	require.NotContains(t, err.Error(), "no such member")
 	g.node.transfer = func(context.Context, uint64) error { return errors.New("anything else") }
 	_, err = c.TransferLeader(ctx, &kvpb.TransferLeaderRequest{})
 	require.Equal(t, codes.Aborted, status.Code(err))

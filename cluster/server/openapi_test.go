@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"regexp"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/lockstepdb/lockstep/cluster"
 	"github.com/lockstepdb/lockstep/kv"
+	"github.com/lockstepdb/lockstep/kv/kvpb"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 )
@@ -287,20 +289,41 @@ func requireResolvable(t *testing.T, s spec, v any) {
 	}
 }
 
-// The URI of every problem type leads to a heading of the API's documentation.
+// failures are all that an operation can fail by.
+var failures = []*failure{failNotLeader, failNoLeader, failOverloaded, failDataFull, failDiskFull, failInvalid, failSessionExpired,
+	failSequenceAcknowledged, failSequenceOutOfWindow, failSequenceReused, failStopping, failSuperseded, failUnknown, failMembership,
+	failBehind, failDeadline}
+
+// The URI of every problem type leads to a heading of the API's documentation, below which its status is told.
 func TestProblemTypesAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../docs/api.md")
 	require.NoError(t, err)
 	all := []*problem{problemRedirect, problemKey, problemNotFound, problemPath, problemMethod, problemLength, problemCondition,
 		problemValueLength, problemKeyLength, problemCoding, problemInternal}
-	for _, f := range []*failure{failNotLeader, failNoLeader, failOverloaded, failDataFull, failDiskFull, failInvalid, failSessionExpired,
-		failSequenceAcknowledged, failSequenceOutOfWindow, failSequenceReused, failStopping, failSuperseded, failUnknown, failMembership, failDeadline} {
-		if f == failMembership { // no HTTP operation changes the membership
-			continue
-		}
+	for _, f := range failures {
 		all = append(all, f.problem())
 	}
 	for _, p := range all {
-		require.Contains(t, string(text), "\n#### "+p.slug+"\n", "docs/api.md")
+		require.Contains(t, string(text), fmt.Sprintf("\n#### %s\n%d. ", p.slug, p.status), "docs/api.md")
+	}
+}
+
+// Every reason of the protocol has a failure, and stands in the row of its code in the documentation's table.
+func TestReasonsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/api.md")
+	require.NoError(t, err)
+	of := map[kvpb.Reason]*failure{}
+	for _, f := range failures {
+		of[f.reason] = f
+	}
+	for number, name := range kvpb.Reason_name {
+		reason := kvpb.Reason(number)
+		if reason == kvpb.Reason_REASON_UNSPECIFIED {
+			continue
+		}
+		require.Contains(t, of, reason, "no failure has the reason")
+		code := strings.ToUpper(regexp.MustCompile("([a-z])([A-Z])").ReplaceAllString(of[reason].code.String(), "${1}_$2"))
+		row := fmt.Sprintf("(?m)^\\| `%s` \\|.*`%s`", code, strings.TrimPrefix(name, "REASON_"))
+		require.Regexp(t, row, string(text), "docs/api.md")
 	}
 }

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -49,7 +50,7 @@ func (t *Transport) accept(k LinkKind, s grpc.ServerStream) error {
 	case Snapshot:
 		return t.acceptSnapshot(theirs.Node, s)
 	}
-	return t.acceptMessages(theirs.Node, k, s)
+	return t.acceptMessages(theirs, k, s)
 }
 
 // welcome is the acceptor's half of the handshake. The peer is verified, and durably recorded if the handler does so,
@@ -110,9 +111,10 @@ func remote(ctx context.Context) string {
 	return "an unknown address"
 }
 
-// acceptMessages receives raft messages until the stream ends.
-func (t *Transport) acceptMessages(from uint64, k LinkKind, s grpc.ServerStream) error {
-	for {
+// acceptMessages receives raft messages until the stream ends, or until a ping of a peer that was removed in the meantime: that one dials
+// again and is told.
+func (t *Transport) acceptMessages(theirs Hello, k LinkKind, s grpc.ServerStream) error {
+	for from := theirs.Node; ; {
 		var p packet
 		if err := s.RecvMsg(&p); err != nil {
 			return err
@@ -127,6 +129,9 @@ func (t *Transport) acceptMessages(from uint64, k LinkKind, s grpc.ServerStream)
 			t.handler.Receive(from, messages)
 		}
 		if pings > 0 {
+			if refusal := (*Refusal)(nil); errors.As(t.handler.Verify(theirs), &refusal) && refusal.Code == RefusedRemoved {
+				return refusal
+			}
 			if err := s.SendMsg(&packet{appendFrame(nil, framePong, nil)}); err != nil {
 				return err
 			}

@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/lockstepdb/lockstep/cmd/lockstep/internal/config"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 )
 
@@ -78,6 +81,50 @@ func TestServeFlagsAreDocumented(t *testing.T) {
 		require.Contains(t, out.String(), name)
 	}
 	require.NotContains(t, out.String(), parentFlag)
+}
+
+// Every command and each of its own flags is in the docs of the command line; every setting is in the example that those point to.
+func TestTheCommandLineIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/cli.md")
+	require.NoError(t, err)
+	documented := func(what string) {
+		require.True(t, strings.Contains(string(text), what), "docs/cli.md has no %s", what)
+	}
+	known := map[string]bool{"help": true, parentFlag: true}
+	for _, s := range config.Settings() {
+		known[s.Flag] = true
+	}
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		switch {
+		case c.Name() == "completion" || c.Name() == "help": // cobra's own
+			return
+		case c.Runnable() && !c.HasSubCommands():
+			documented(c.CommandPath())
+		case !c.HasParent() || c.HasSubCommands():
+		default:
+			documented("lockstep help " + c.Name())
+		}
+		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if !known[f.Name] {
+				documented("--" + f.Name)
+			}
+		})
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk(newRoot())
+	documented("lockstep completion bash")
+	documented("deploy/lockstep.example.yaml")
+
+	example, err := os.ReadFile("../../deploy/lockstep.example.yaml")
+	require.NoError(t, err)
+	for _, s := range config.Settings() {
+		name := s.Key[strings.LastIndex(s.Key, ".")+1:]
+		require.Regexp(t, `(?m)^ *`+regexp.QuoteMeta(name)+`:`, string(example), s.Key)
+		require.Contains(t, string(example), s.Usage[1:], s.Key)
+	}
 }
 
 func TestAPanicIsAnInternalError(t *testing.T) {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"text/tabwriter"
 
@@ -30,7 +32,7 @@ Start three nodes on this machine with ` + "`lockstep up`" + ` and follow the ex
 	}
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.PersistentFlags().Bool("json", false, "print JSON")
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, err) })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, plainError(err)) })
 	root.AddGroup(
 		&cobra.Group{ID: groupRun, Title: "Run:"},
 		&cobra.Group{ID: groupKeys, Title: "Read and write:"},
@@ -40,8 +42,41 @@ Start three nodes on this machine with ` + "`lockstep up`" + ` and follow the ex
 	root.AddCommand(newUp(), newDown(), newServe(), newConfig(), newKV(), newStatus(), newMember(), newTransferLeader(), newWAL(), newVersion(), newExitCodes())
 	root.SetHelpCommandGroupID(groupAbout)
 	root.SetCompletionCommandGroupID(groupAbout)
+	strict(root)
 	return root
 }
+
+// strict makes cobra's own commands end with a usage error, as ours do, when they are asked for something unknown.
+func strict(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Run, c.RunE = nil, helpFor
+		case "completion":
+			c.Args, c.Run, c.RunE = group, nil, showHelp
+		}
+	}
+}
+
+// helpFor shows the help of the command that the words name.
+func helpFor(help *cobra.Command, words []string) error {
+	c, rest, err := help.Root().Find(words)
+	if c == nil {
+		return usage(help, err)
+	}
+	if len(rest) > 0 {
+		return group(c, rest)
+	}
+	c.InitDefaultHelpFlag() // so that it is listed
+	return c.Help()
+}
+
+// internals are the parts of a flag's error that only tell how it was parsed.
+var internals = regexp.MustCompile(`strconv\.\w+: parsing "[^"]*": |time: `)
+
+func plainError(err error) error { return errors.New(internals.ReplaceAllString(err.Error(), "")) }
 
 // usage marks an error of the command line itself.
 func usage(c *cobra.Command, err error) error {

@@ -57,24 +57,31 @@ func runUp(ctx context.Context, c *cobra.Command, o up.Options) error {
 	if err != nil {
 		return exit.Wrap(exit.Internal, "", err)
 	}
-	forgetDefaults(c, &o.Wish)
+	if err := forgetDefaults(c, &o.Wish); err != nil {
+		return err
+	}
 	o.Binary, o.Command, o.Environ, o.JSON, o.Out = binary, os.Args[0], os.Environ(), wantsJSON(c), c.OutOrStdout()
 	o.Check = checkServe
 	return up.Run(ctx, o)
 }
 
-// forgetDefaults leaves only what the user asked for: the rest is for cluster.json to say.
-func forgetDefaults(c *cobra.Command, w *up.Wish) {
-	for name, value := range map[string]*int{
-		"nodes": &w.Nodes, "http-port": &w.Ports.HTTP, "grpc-port": &w.Ports.GRPC, "peer-port": &w.Ports.Peer, "admin-port": &w.Ports.Admin,
+// forgetDefaults leaves only what the user asked for: the rest is for cluster.json to say. A zero that was asked for is wrong, since it
+// would pass for no wish.
+func forgetDefaults(c *cobra.Command, w *up.Wish) error {
+	for _, wish := range []struct {
+		flag  string
+		value *int
+	}{
+		{"nodes", &w.Nodes}, {"http-port", &w.Ports.HTTP}, {"grpc-port", &w.Ports.GRPC}, {"peer-port", &w.Ports.Peer}, {"admin-port", &w.Ports.Admin},
 	} {
 		switch {
-		case !c.Flags().Changed(name):
-			*value = 0
-		case *value == 0:
-			*value = -1 // an explicit zero is a wish, and a wrong one
+		case !c.Flags().Changed(wish.flag):
+			*wish.value = 0
+		case *wish.value <= 0:
+			return usage(c, fmt.Errorf("--%s %d is not above 0", wish.flag, *wish.value))
 		}
 	}
+	return nil
 }
 
 // checkServe reads a node's command line and environment as the node will.

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,14 +31,13 @@ func newWALDump() *cobra.Command {
 		Args:  args(1, 1),
 		Long: `Print the segments, frames, entries and snapshots of a data directory, and what a recovery would find.
 
-Nothing is changed, and a node may run on the directory meanwhile. With --json each line is an object {"line":"…"}.`,
+Nothing is changed, and a node may run on the directory meanwhile. It prints text only.`,
 		Example: "  lockstep wal dump ./data/node-1\n  lockstep wal dump ./data/node-1 --data-bytes 64",
 		RunE: func(c *cobra.Command, given []string) error {
-			out := c.OutOrStdout()
 			if wantsJSON(c) {
-				out = &lineWriter{out: json.NewEncoder(out)}
+				return usage(c, errors.New("wal dump prints text only"))
 			}
-			err := storage.Dump(vfs.OS(), given[0], out, o)
+			err := storage.Dump(vfs.OS(), given[0], c.OutOrStdout(), o)
 			if errors.Is(err, fs.ErrNotExist) {
 				err = fmt.Errorf("%s is not a node's data directory: %w", given[0], err)
 			}
@@ -49,26 +46,4 @@ Nothing is changed, and a node may run on the directory meanwhile. With --json e
 	}
 	c.Flags().IntVar(&o.DataBytes, "data-bytes", 0, "show this many bytes of each entry's data, in hexadecimal")
 	return c
-}
-
-// lineWriter prints each line that is written to it as a JSON object.
-type lineWriter struct {
-	out  *json.Encoder
-	part []byte // of a line without its end yet
-}
-
-func (w *lineWriter) Write(b []byte) (int, error) {
-	w.part = append(w.part, b...)
-	for {
-		line, rest, whole := bytes.Cut(w.part, []byte("\n"))
-		if !whole {
-			return len(b), nil
-		}
-		w.part = rest
-		if err := w.out.Encode(struct {
-			Line string `json:"line"`
-		}{string(line)}); err != nil {
-			return 0, err
-		}
-	}
 }

@@ -42,7 +42,7 @@ func (c *Client) Answered(now int64, random uint64, op *Operation, attempt uint3
 	if a.unknown() && op.unsafeToLose() {
 		op.lose(a.Reason)
 	} else {
-		op.reason = a.Reason
+		op.refuse(a.Reason)
 	}
 	if !hinted && !op.pinned() && a.Reason.blamesNode() {
 		c.target.blame(now, op.at)
@@ -112,7 +112,7 @@ func (c *Client) exhausted(op *Operation) bool {
 // retry tries a node that was not tried since the last delay, or else lets a delay pass.
 func (c *Client) retry(now int64, random uint64, op *Operation, a *Answer) Decision {
 	if c.exhausted(op) {
-		return c.stop(op, a.Reason)
+		return c.stop(op, op.reasonOr(a.Reason))
 	}
 	if !op.pinned() && !a.Reason.backsOff() && !op.wasTried(c.target.node) {
 		return c.proceed(now, random, op)

@@ -31,7 +31,7 @@ type Operation struct {
 	renewed  bool // it has met an expired session before
 	unknown  bool // an attempt at the write itself ended as unknown: from now on the operation is never Refused
 	lost     Reason
-	reason   Reason // of the last attempt that was refused
+	reason   Reason // of the last attempt that was refused, by a node if one did
 	// session and sequence are fixed from the first attempt under them; they change only when no attempt was unknown.
 	session, sequence uint64
 	attempt           uint32 // number of the last attempt, from 1
@@ -76,6 +76,13 @@ func (op *Operation) pinned() bool { return op.Pinned && !op.opening }
 func (op *Operation) lose(reason Reason) {
 	if !op.unknown {
 		op.unknown, op.lost = true, reason
+	}
+}
+
+// refuse notes that an attempt had no effect. What a node said is kept before that another one could not be reached: it tells more.
+func (op *Operation) refuse(reason Reason) {
+	if op.reason == ReasonNone || reason != ReasonUnreachable {
+		op.reason = reason
 	}
 }
 

@@ -207,7 +207,11 @@ func (c *Cluster) Kill(id uint64) error { return c.Signal(id, syscall.SIGKILL) }
 
 // Signal sends a signal to a node, by the pid that up reported last.
 func (c *Cluster) Signal(id uint64, s syscall.Signal) error {
-	return syscall.Kill(c.Nodes()[id-1].PID, s)
+	pid := c.Nodes()[id-1].PID
+	if pid == 0 { // which would be this process's own group
+		return fmt.Errorf("node %d does not run", id)
+	}
+	return syscall.Kill(pid, s)
 }
 
 // PID is that of `up` itself.

@@ -1,19 +1,26 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // unknown is the error for a name that nobody knows; it names the nearest known one.
 func unknown(what, name, place string, known []string) error {
-	next := "`lockstep config example` lists all"
+	reason := fmt.Sprintf("unknown %s %s", what, name)
 	if near := nearest(name, known); near != "" {
-		next = fmt.Sprintf("did you mean %s?", near)
+		reason += fmt.Sprintf("; did you mean %s?", near)
 	}
-	return &Error{Place: place, Reason: fmt.Sprintf("unknown %s %s; %s", what, name, next)}
+	return &Error{Place: place, Reason: reason}
 }
+
+// slipsMax is how many edits at most make one name another by mistake.
+const slipsMax = 3
 
 // nearest returns the known name with the fewest edits, or none when all are too far to be a slip.
 func nearest(name string, known []string) string {
-	best, edits := "", len(name)/3+2
+	own := len(strings.TrimPrefix(name, environmentPrefix)) // what all names begin with is no likeness
+	best, edits := "", min(slipsMax, max(1, own/3))+1
 	for _, k := range known {
 		if d := distance(name, k); d < edits {
 			best, edits = k, d

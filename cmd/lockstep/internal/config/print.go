@@ -18,15 +18,18 @@ type Row struct {
 	Value any    `json:"value"`
 	From  string `json:"from"`
 	Place string `json:"place,omitempty"`
+	// Derived says what a zero stands for; Value is what it comes to.
+	Derived string `json:"derived,omitempty"`
 }
 
 // Rows lists the effective values in the order of Settings.
 func (e Effective) Rows() []Row {
 	settings := Settings()
+	effective, why := derive(e.Config)
 	rows := make([]Row, len(settings))
 	for i, s := range settings {
 		o := e.Origins[s.Key]
-		rows[i] = Row{Key: s.Key, Value: plain(value(e.Config, s.Key)), From: o.Layer.String(), Place: o.Place}
+		rows[i] = Row{Key: s.Key, Value: plain(value(effective, s.Key)), From: o.Layer.String(), Place: o.Place, Derived: why[s.Key]}
 	}
 	return rows
 }
@@ -60,6 +63,9 @@ func (e Effective) WriteTable(w io.Writer) error {
 		from := r.From
 		if r.Place != "" {
 			from += " " + r.Place
+		}
+		if r.Derived != "" {
+			from += " (" + r.Derived + ")"
 		}
 		lines := r.lines()
 		fmt.Fprintf(t, "%s\t%s\t%s\n", r.Key, lines[0], from)

@@ -30,6 +30,8 @@ type memory struct {
 	Cluster string `json:"cluster"`
 	Nodes   int    `json:"nodes"`
 	Ports   Ports  `json:"ports"`
+	// Formed says that the nodes have served together: from then on a majority of them is enough.
+	Formed bool `json:"formed,omitempty"`
 }
 
 // recall reads cluster.json; fs.ErrNotExist when there is none.
@@ -50,17 +52,41 @@ func recall(dir string) (memory, error) {
 	return m, nil
 }
 
-// remember writes cluster.json, all of it or nothing.
+// remember writes cluster.json, all of it or nothing, and durably: without it the nodes' data is a foreign directory's.
 func remember(dir string, m memory) error {
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
 	}
 	aside := filepath.Join(dir, memoryFile+".new")
-	if err := os.WriteFile(aside, append(text, '\n'), fileMode); err != nil {
+	if err := writeSynced(aside, append(text, '\n')); err != nil {
 		return err
 	}
-	return os.Rename(aside, filepath.Join(dir, memoryFile))
+	if err := os.Rename(aside, filepath.Join(dir, memoryFile)); err != nil {
+		return err
+	}
+	return syncDirectory(dir)
+}
+
+func writeSynced(name string, text []byte) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, fileMode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// syncDirectory makes the names in dir durable.
+func syncDirectory(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // Wish is what the user asked for; a zero means no wish.
@@ -192,4 +218,16 @@ func (d directory) claim() (unlock func(), err error) {
 		return nil, exit.Wrap(exit.Failure, "choose another --dir", fmt.Errorf("remember the cluster: %w", err))
 	}
 	return unlock, nil
+}
+
+// rememberFormed notes that the cluster has served.
+func (d *directory) rememberFormed() error {
+	if d.memory.Formed {
+		return nil
+	}
+	d.memory.Formed = true
+	if err := remember(d.dir, d.memory); err != nil {
+		return exit.Wrap(exit.Failure, "make "+d.dir+" writable", fmt.Errorf("remember the cluster: %w", err))
+	}
+	return nil
 }

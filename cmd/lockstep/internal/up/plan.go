@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -43,7 +44,8 @@ type Plan struct {
 // Node is one planned process. Addresses are host:port.
 type Node struct {
 	ID    uint64 `json:"id"`
-	PID   int    `json:"pid"`
+	PID   int    `json:"pid"`  // 0: it does not run
+	Role  string `json:"role"` // by its own account
 	HTTP  string `json:"http"`
 	GRPC  string `json:"grpc"`
 	Peer  string `json:"peer"`
@@ -132,7 +134,7 @@ func portError(l listener, err error) error {
 // inherit, and `ps` shows them.
 func (p Plan) serveArgs(n Node) []string {
 	args := []string{"serve",
-		"--cluster", p.Cluster, "--node", strconv.FormatUint(n.ID, 10), "--data-dir", n.Dir,
+		"--cluster", p.Cluster, "--node", strconv.FormatUint(n.ID, 10), "--data-dir", n.Dir, "--join=false",
 		"--http-address", n.HTTP, "--grpc-address", n.GRPC, "--peer-address", n.Peer, "--admin-address", n.Admin}
 	for _, other := range p.Nodes {
 		args = append(args, "--peer", config.FormatPeer(host.Peer{Node: other.ID, Peer: other.Peer, HTTP: other.HTTP, GRPC: other.GRPC}))
@@ -145,6 +147,12 @@ func (p Plan) serveArgs(n Node) []string {
 
 // dataLimitName is the setting that a user may give to all nodes.
 const dataLimitName = "LOCKSTEP_KV_DATA_BYTES_MAX"
+
+// running is the plan without the nodes that do not run.
+func (p Plan) running() Plan {
+	p.Nodes = slices.DeleteFunc(slices.Clone(p.Nodes), func(n Node) bool { return n.PID == 0 })
+	return p
+}
 
 // share divides what one node would take for itself among the nodes of this machine, unless the user has said how much each may take.
 func (p Plan) share() Plan {

@@ -65,6 +65,7 @@ func TestServeArgsNameEveryPeer(t *testing.T) {
 	require.NoError(t, err)
 	args := p.serveArgs(p.Nodes[1])
 	require.Equal(t, "serve", args[0])
+	require.Contains(t, args, "--join=false", "an inherited LOCKSTEP_JOIN would leave nobody to found the cluster")
 	require.Contains(t, args, "1=127.0.0.1:16801,http=127.0.0.1:8081,grpc=127.0.0.1:9081")
 	require.Contains(t, args, "2=127.0.0.1:16802,http=127.0.0.1:8082,grpc=127.0.0.1:9082")
 }

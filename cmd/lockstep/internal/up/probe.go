@@ -57,5 +57,5 @@ func ask(ctx context.Context, client kvpb.ClusterClient) observation {
 	if err != nil {
 		return observation{err: err}
 	}
-	return observation{ready: s.GetReady(), leader: s.GetLeader(), term: s.GetTerm()}
+	return observation{ready: s.GetReady(), role: s.GetRole(), leader: s.GetLeader(), term: s.GetTerm()}
 }

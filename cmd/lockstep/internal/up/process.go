@@ -140,7 +140,7 @@ func lastLine(f *os.File) string {
 		return ""
 	}
 	lines := strings.Split(strings.TrimSpace(string(tail)), "\n")
-	return lines[len(lines)-1]
+	return strings.TrimPrefix(lines[len(lines)-1], "lockstep: ")
 }
 
 func fileSize(f *os.File) (int64, error) {

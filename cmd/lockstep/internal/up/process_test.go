@@ -29,6 +29,7 @@ func TestEndings(t *testing.T) {
 	}{
 		{"exit 0", "ended with code 0", false},
 		{"echo first; echo the reason >&2; exit 65", "ended with code 65: the reason", true},
+		{"echo 'lockstep: its directory was lost' >&2; exit 65", "ended with code 65: its directory was lost", true},
 		{"exit 1", "ended with code 1", false},
 		{"kill -9 $$", "killed by signal 9 (killed)", false},
 	} {

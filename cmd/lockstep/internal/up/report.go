@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -114,20 +115,20 @@ func (e Event) sentence() string {
 	return string(e.Kind)
 }
 
-func (r *textReport) ready(p Plan, leader uint64) {
+func (r *textReport) ready(p Plan, _ uint64) {
 	r.endDots()
 	fmt.Fprintf(r.out, "\nLockstep cluster %s: %s, data in %s\n\n", p.Cluster, count(len(p.Nodes), "node"), p.Dir)
 	t := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "NODE\tROLE\tPID\tHTTP\tGRPC\tPEER\tADMIN\tLOG")
 	for _, n := range p.Nodes {
-		role := "follower"
-		if n.ID == leader {
-			role = "leader"
+		pid := "-"
+		if n.PID != 0 {
+			pid = strconv.Itoa(n.PID)
 		}
-		fmt.Fprintf(t, "%d\t%s\t%d\thttp://%s\t%s\t%s\thttp://%s\t%s\n", n.ID, role, n.PID, n.HTTP, n.GRPC, n.Peer, n.Admin, logName(n.Dir))
+		fmt.Fprintf(t, "%d\t%s\t%s\thttp://%s\t%s\t%s\thttp://%s\t%s\n", n.ID, n.Role, pid, n.HTTP, n.GRPC, n.Peer, n.Admin, logName(n.Dir))
 	}
 	t.Flush()
-	fmt.Fprint(r.out, r.examples(p))
+	fmt.Fprint(r.out, r.examples(p.running()))
 }
 
 func count(n int, what string) string {

@@ -47,7 +47,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer unlock()
-	s := newSupervisor(o, p)
+	s := newSupervisor(o, d, p)
 	defer s.killAll()
 	if err := s.startAll(); err != nil {
 		return err
@@ -77,8 +77,10 @@ func prepare(o Options) (directory, Plan, error) {
 		return directory{}, Plan{}, err
 	}
 	if o.Check != nil {
-		if err := o.Check(p.serveArgs(p.Nodes[0])[1:]); err != nil {
-			return directory{}, Plan{}, err
+		for _, n := range p.Nodes {
+			if err := o.Check(p.serveArgs(n)[1:]); err != nil {
+				return directory{}, Plan{}, err
+			}
 		}
 	}
 	return d, p, p.checkPorts()
@@ -87,11 +89,13 @@ func prepare(o Options) (directory, Plan, error) {
 // supervisor owns the processes. Only the goroutine of Run touches its fields; the others send on the channels.
 type supervisor struct {
 	options   Options
+	directory directory
 	plan      Plan
 	report    report
 	watch     *watch
 	starter   starter
 	processes map[uint64]*process
+	givenUp   map[uint64]bool // nodes that cannot run
 	answers   chan answer
 	endings   chan nodeEnding
 	restarts  chan uint64
@@ -108,12 +112,12 @@ type nodeEnding struct {
 	ending
 }
 
-func newSupervisor(o Options, p Plan) *supervisor {
+func newSupervisor(o Options, d directory, p Plan) *supervisor {
 	now := time.Now()
 	s := &supervisor{
-		options: o, plan: p, watch: newWatch(p, now), starter: newStarter(), begun: now,
-		processes: map[uint64]*process{},
-		answers:   make(chan answer), endings: make(chan nodeEnding), restarts: make(chan uint64),
+		options: o, directory: d, plan: p, watch: newWatch(p, now), starter: newStarter(), begun: now,
+		processes: map[uint64]*process{}, givenUp: map[uint64]bool{},
+		answers: make(chan answer), endings: make(chan nodeEnding), restarts: make(chan uint64),
 		stopped: make(chan struct{}),
 	}
 	s.report = &textReport{out: o.Out, restart: !o.NoRestart, command: o.Command}
@@ -166,7 +170,7 @@ func (s *supervisor) follow(ctx context.Context) error {
 			return nil
 		case a := <-s.answers:
 			s.tell(s.watch.observed(a.id, a.observation, time.Now())...)
-			s.maybeReady(time.Now())
+			err = s.maybeReady(time.Now())
 		case e := <-s.endings:
 			err = s.ended(e)
 		case id := <-s.restarts:
@@ -186,31 +190,43 @@ func (s *supervisor) tell(events ...Event) {
 }
 
 // maybeReady announces the cluster once a leader serves and the others do, or had their time.
-func (s *supervisor) maybeReady(now time.Time) {
+func (s *supervisor) maybeReady(now time.Time) error {
 	if s.isReady {
-		return
+		return nil
 	}
 	leader, waited := s.watch.serving(), s.watch.waitedFor()
 	if leader != 0 && s.ledSince.IsZero() {
 		s.ledSince = now
 	}
 	if leader != 0 && (len(waited) == 0 || now.Sub(s.ledSince) > stragglersMax) {
-		s.isReady = true
-		s.report.ready(s.plan, leader)
-		return
+		return s.becomeReady(leader)
 	}
 	if now.Sub(s.begun) >= dotsAfter && now.Sub(s.dots) >= time.Second && len(waited) > 0 {
 		s.dots = now
 		s.report.waiting(waited)
 	}
+	return nil
 }
 
-// ended plans the restart of a node. A node that cannot run at all ends a cluster that was not up yet.
+func (s *supervisor) becomeReady(leader uint64) error {
+	s.isReady = true
+	for i := range s.plan.Nodes {
+		s.plan.Nodes[i].Role = s.watch.role(s.plan.Nodes[i].ID)
+	}
+	s.report.ready(s.plan, leader)
+	return s.directory.rememberFormed()
+}
+
+// ended plans the restart of a node. One that cannot run at all is left out as long as the others can serve without it.
 func (s *supervisor) ended(e nodeEnding) error {
 	delete(s.processes, e.id)
+	s.node(e.id).PID = 0
 	s.tell(s.watch.ended(e.id, e.pid, e.reason, time.Now()))
+	if e.final() {
+		s.givenUp[e.id] = true
+	}
 	switch {
-	case e.final() && !s.isReady:
+	case e.final() && !s.isReady && !s.canServe():
 		return exit.New(exit.Code(e.code), "see "+logName(s.node(e.id).Dir), "node %d %s", e.id, e.reason)
 	case e.final():
 		s.tell(Event{Time: time.Now(), Kind: EventGivenUp, Node: e.id, Reason: "see " + logName(s.node(e.id).Dir)})
@@ -223,6 +239,13 @@ func (s *supervisor) ended(e nodeEnding) error {
 		})
 	}
 	return nil
+}
+
+// canServe says whether the nodes that are not given up are enough. A cluster that has never formed needs all of them.
+func (s *supervisor) canServe() bool {
+	all := len(s.plan.Nodes)
+	left := all - len(s.givenUp)
+	return left == all || s.directory.memory.Formed && left > all/2
 }
 
 func (s *supervisor) node(id uint64) *Node { return &s.plan.Nodes[id-1] }

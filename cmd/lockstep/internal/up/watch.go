@@ -42,6 +42,7 @@ const (
 // observation is what a node said of itself, or why it did not answer.
 type observation struct {
 	ready        bool
+	role         string
 	leader, term uint64
 	err          error
 }
@@ -170,6 +171,17 @@ func (w *watch) serving() uint64 {
 		}
 	}
 	return 0
+}
+
+// role is what a node said of itself last.
+func (w *watch) role(id uint64) string {
+	switch n := w.nodes[id]; {
+	case !n.running:
+		return "down"
+	case n.last.role != "":
+		return n.last.role
+	}
+	return "unknown"
 }
 
 // waitedFor lists the nodes that are not ready, in ascending order, and why.

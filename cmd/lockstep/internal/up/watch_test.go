@@ -130,7 +130,9 @@ func TestNoLeaderIsToldOnce(t *testing.T) {
 func TestReportForPeople(t *testing.T) {
 	p, err := newPlan(found(Wish{}), "/data")
 	require.NoError(t, err)
-	p.Nodes[1].PID = 4711
+	p.Nodes[0].PID, p.Nodes[0].Role = 4710, "follower"
+	p.Nodes[1].PID, p.Nodes[1].Role = 4711, "leader"
+	p.Nodes[2].Role = "down"
 	var out bytes.Buffer
 	r := &textReport{out: &out, restart: true, command: "bin/lockstep"}
 	r.waiting([]string{"node 1 (x)"})
@@ -140,7 +142,10 @@ func TestReportForPeople(t *testing.T) {
 	text := out.String()
 	require.Contains(t, text, "waiting for node 1 (x) ..\n")
 	require.Regexp(t, `(?m)^2 +leader +4711 +http://127.0.0.1:8082 `, text)
+	require.Regexp(t, `(?m)^3 +down +- `, text)
 	require.Contains(t, text, "kill -9 4711 ")
+	require.Equal(t, 2, strings.Count(text, "kill -9 "))
+	require.NotContains(t, text, "http://127.0.0.1:8083/v1/", "nothing answers there")
 	require.Contains(t, text, "  bin/lockstep kv get greeting\n")
 	require.True(t, strings.HasSuffix(text, "12:00:00  stopped; the data stays\n"))
 }
@@ -148,12 +153,12 @@ func TestReportForPeople(t *testing.T) {
 func TestReportForPrograms(t *testing.T) {
 	p, err := newPlan(found(Wish{Nodes: 1}), "/data")
 	require.NoError(t, err)
-	p.Nodes[0].PID = 5
+	p.Nodes[0].PID, p.Nodes[0].Role = 5, "leader"
 	var out bytes.Buffer
 	r := &jsonReport{out: &out}
 	r.event(Event{Kind: EventLeader, Node: 1, Term: 2})
 	r.ready(p, 1)
 	lines := strings.Split(out.String(), "\n")
-	require.Equal(t, `{"nodes":[{"id":1,"pid":5,"http":"127.0.0.1:8081","grpc":"127.0.0.1:9081","peer":"127.0.0.1:16801","admin":"127.0.0.1:16901","dir":"/data/node-1"}],"leader":1}`, lines[0])
+	require.Equal(t, `{"nodes":[{"id":1,"pid":5,"role":"leader","http":"127.0.0.1:8081","grpc":"127.0.0.1:9081","peer":"127.0.0.1:16801","admin":"127.0.0.1:16901","dir":"/data/node-1"}],"leader":1}`, lines[0])
 	require.Contains(t, lines[1], `"event":"leader"`)
 }
