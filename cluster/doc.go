@@ -22,7 +22,7 @@
 //
 // # Guarantees
 //
-//   - A vote, an append response and the leader's own acknowledgement leave the node only after the write that they
+//   - A vote, a request for votes, an append response and the leader's own acknowledgement leave the node only after the write that they
 //     promise, and every write before it, was reported durable (Ongaro's thesis, section 3.8).
 //   - A request is answered once. Done and Refused are facts; whatever cannot be proven is Unknown.
 //   - A proposal is matched to its entry by the id inside the entry, never by a log index.

@@ -45,6 +45,16 @@ type Append struct {
 	Sync bool
 }
 
+// Takes says that the node accepted a received snapshot in this Step: its mark is among the Appends.
+func (e *Effects) Takes(s *Staged) bool {
+	for i := range e.Appends {
+		if e.Appends[i].Snapshot == (SnapshotMark{Index: s.Meta.Index, Term: s.Meta.Term}) {
+			return true
+		}
+	}
+	return false
+}
+
 // HardState is raft's, as a value.
 type HardState struct{ Term, Vote, Commit uint64 }
 

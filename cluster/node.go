@@ -149,16 +149,23 @@ func (n *Node) drainReady() {
 
 // onReady sorts one Ready into the queues. Entries and hard state are in the messages to the local append thread.
 func (n *Node) onReady(rd raft.Ready) {
+	var votes []*raftpb.Message
 	for _, m := range rd.Messages {
-		switch m.GetTo() {
-		case raft.LocalAppendThread:
+		switch {
+		case m.GetTo() == raft.LocalAppendThread:
 			n.onStorageAppend(m)
-		case raft.LocalApplyThread:
+		case m.GetTo() == raft.LocalApplyThread:
 			n.applies.push(m)
+		case m.GetType() == raftpb.MsgVote:
+			votes = append(votes, m)
 		default:
 			n.onOutgoing(m)
 		}
 	}
+	// Raft would let a candidate ask for votes while its own is being written, since it does not count that one before it is
+	// durable. But the others' votes may suffice: it would lead a term that it forgets in a crash, and could lead the same
+	// term again, with other entries under the same index and term.
+	n.respondAfterAppends(votes)
 	if rd.SoftState != nil || n.term != n.role.Term {
 		n.onRole(rd.SoftState)
 	}

@@ -278,3 +278,26 @@ func TestStagedSnapshotMustBeTheMessages(t *testing.T) {
 	require.False(t, n.stage(message(9, 2, other), staged()))
 	require.False(t, n.stage(message(9, 2, conf), nil))
 }
+
+// TestACandidateAsksOnlyWithADurableVote: found by the simulator. A candidate that asked for votes while its own was being
+// written led by the others' votes, lost power, came back in the term before, and could have led the same term once more with
+// other entries, which no follower can tell from the first ones.
+func TestACandidateAsksOnlyWithADurableVote(t *testing.T) {
+	s := newScene(t, 5, nil)
+	for s.nodes[1].node.role.State != PreCandidate {
+		s.tickOnce(1)
+	}
+	s.persistFirst(1, len(s.nodes[1].appends))
+	for _, id := range []uint64{2, 3} {
+		for _, m := range s.pick(1, id, raftpb.MsgPreVote) {
+			s.deliverOne(m)
+		}
+		for _, m := range s.pick(id, 1, raftpb.MsgPreVoteResp) {
+			s.deliverOne(m)
+		}
+	}
+	require.Equal(t, Candidate, s.nodes[1].node.role.State)
+	require.Empty(t, s.pick(1, 2, raftpb.MsgVote), "asked before its own vote was durable")
+	s.persistFirst(1, len(s.nodes[1].appends))
+	require.Len(t, s.pick(1, 2, raftpb.MsgVote), 1)
+}

@@ -90,3 +90,11 @@ func peerState(s tracker.StateType) string {
 		return "probe"
 	}
 }
+
+// Marks are the numbers by which a node's progress is judged.
+type Marks struct{ Term, Vote, Commit, Applied, Last uint64 }
+
+// Marks costs nothing, unlike Status; only the goroutine that steps the node may call it.
+func (n *Node) Marks() Marks {
+	return Marks{Term: n.term, Vote: n.vote, Commit: n.commit, Applied: n.machine.Applied(), Last: n.log.last()}
+}

@@ -94,11 +94,22 @@ func (l *loop) step() (more bool) {
 		began := time.Now()
 		effects := l.node.Step(portion...)
 		l.host.metrics.stepDuration.Observe(time.Since(began).Seconds())
+		l.releaseUnused(portion, &effects)
 		l.carryOut(&effects)
 		more = effects.More && effects.Fatal == nil
 	}
 	clear(l.events)
 	return more
+}
+
+// releaseUnused lets the files go of received snapshots that the node had no use for. That of one that it takes is held until
+// its mark is in the log.
+func (l *loop) releaseUnused(events []cluster.Event, e *cluster.Effects) {
+	for i := range events {
+		if staged := events[i].Staged; staged != nil && !e.Takes(staged) {
+			l.host.store.Release(cluster.SnapshotMark{Index: staged.Meta.Index, Term: staged.Meta.Term})
+		}
+	}
 }
 
 // request takes a request in: to the node, or on to the leader.

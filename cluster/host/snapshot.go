@@ -140,6 +140,9 @@ func (p peers) Snapshot(in *transport.SnapshotReceiver) error {
 		p.log.Warn("snapshot not received", "peer", in.From, "index", in.Mark().Index, "error", err.Error())
 		return err
 	}
+	if !p.store.Hold(in.Mark()) {
+		return errTransferBusy // the log is slow: those that came before wait for it
+	}
 	p.log.Info("snapshot received", "peer", in.From, "index", in.Mark().Index, "bytes", bytes, "took", time.Since(began).Round(time.Millisecond))
 	p.queue.push(cluster.Event{Kind: cluster.EventReceive, Message: in.Message, Staged: staged})
 	return nil

@@ -419,6 +419,29 @@ func TestReceivedSnapshotThatRaftDidNotAcceptIsPassedOver(t *testing.T) {
 	require.Contains(t, r.SnapshotsRejected[0], "not accepted")
 }
 
+// Found by the simulator: the mark of a snapshot that the node had accepted waited for a slow log, while newer snapshots arrived and
+// drove its file out.
+func TestHeldSnapshotOutlivesNewerOnes(t *testing.T) {
+	fsys := newDir(t)
+	s, _ := start(t, fsys, wide())
+	put(t, s, synced(entryRun(1, 10, 1)))
+	held := cluster.SnapshotMark{Index: 100, Term: 4}
+	snapshotAt(t, s, held.Index, held.Term)
+	require.True(t, s.Hold(held))
+	for i := uint64(101); i < 105; i++ {
+		snapshotAt(t, s, i, 4)
+	}
+	put(t, s, cluster.Append{Snapshot: held, Sync: true, HardState: cluster.HardState{Term: 4, Commit: held.Index}})
+	require.Equal(t, held.Index, s.Stats().SnapshotIndex)
+
+	for i := uint64(110); i < 110+HeldMax; i++ {
+		require.True(t, s.Hold(cluster.SnapshotMark{Index: i, Term: 4}), "the append let the first one go")
+	}
+	require.False(t, s.Hold(cluster.SnapshotMark{Index: 120, Term: 4}), "they are bounded")
+	s.Release(cluster.SnapshotMark{Index: 110, Term: 4})
+	require.True(t, s.Hold(cluster.SnapshotMark{Index: 120, Term: 4}))
+}
+
 func TestAppendsThatWouldBreakTheLogPanic(t *testing.T) {
 	for name, a := range map[string]cluster.Append{
 		"gap":             {Entries: entryRun(12, 12, 2)},

@@ -62,6 +62,11 @@ func (s *Store) Append(appends []cluster.Append) (low bool, err error) {
 	if err := s.finish(sync); err != nil {
 		return s.log.reserve.low, s.fail(err)
 	}
+	for i := range appends {
+		if appends[i].Snapshot.Index != 0 {
+			s.Release(appends[i].Snapshot)
+		}
+	}
 	s.countAppended(s.log.reserve.appended - before)
 	return s.checkReserve(false), nil
 }

@@ -305,9 +305,11 @@ func (s *Store) count(added snapshotFile) (keep map[string]bool) {
 		waiting = waiting[1:]
 	}
 	left = append(left, waiting[max(0, len(waiting)-unanchoredKept):]...)
-	if !slices.Contains(left, added) {
-		// Whatever it is, it was asked for now, and the mark of it may be next.
-		left = insertSnapshot(left, added)
+	for _, f := range s.snapshots {
+		// The added one was asked for now, whatever it is, and the mark of it may be next.
+		if f == added || slices.Contains(s.held, f.mark) {
+			left = insertSnapshot(left, f)
+		}
 	}
 	s.snapshots = left
 	keep = map[string]bool{}
@@ -315,6 +317,30 @@ func (s *Store) count(added snapshotFile) (keep map[string]bool) {
 		keep[snapshotName(f.mark)] = true
 	}
 	return keep
+}
+
+// HeldMax bounds how many files are held at once.
+const HeldMax = 2
+
+// Hold keeps a received file until its mark was appended, or Release is called: from when it is given to the node, which may have
+// its mark appended however slow the log is meanwhile and however many snapshots arrive. False: HeldMax are held already.
+func (s *Store) Hold(mark cluster.SnapshotMark) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.held) >= HeldMax {
+		return false
+	}
+	s.held = append(s.held, mark)
+	return true
+}
+
+// Release ends a hold: the node had no use for the snapshot.
+func (s *Store) Release(mark cluster.SnapshotMark) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.Index(s.held, mark); i >= 0 {
+		s.held = slices.Delete(s.held, i, i+1)
+	}
 }
 
 func insertSnapshot(list []snapshotFile, f snapshotFile) []snapshotFile {

@@ -76,6 +76,7 @@ type Store struct {
 	published logState
 	snapshots []snapshotFile         // whole ones, by index and term in ascending order
 	writing   []cluster.SnapshotMark // marks of open writers
+	held      []cluster.SnapshotMark // see Hold
 	stats     Stats
 }
 
