@@ -16,7 +16,7 @@ TOOLS     := $(CURDIR)/bin/tools
 PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help up down build run lint fmt test test-quick cover fuzz generate verify clean tools failover vuln generated cross no-replace
+.PHONY: help up down build run lint fmt test test-quick cover fuzz generate verify clean tools check failover vuln generated cross no-replace
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -62,6 +62,15 @@ cover: ## run all tests and print what they cover
 
 fuzz: ## fuzz every target, together for FUZZ=10m
 	@$(GO) run ./scripts/gotest -fuzz-only -fuzz $(FUZZ)
+
+check: build ## judge the histories in linearizability/testdata and those of the last runs; reports in reports/check
+	@mkdir -p reports/check
+	@bin/lockstep check --quiet --known-answers --html reports/check/known/ --junit reports/check/known.xml linearizability/testdata/ok/* linearizability/testdata/bad/*
+	@for kind in sim chaos; do \
+		if [ -e reports/$$kind/last ]; then bin/lockstep check --html reports/check/$$kind.html --junit reports/check/$$kind.xml reports/$$kind/last || exit $$?; \
+		else echo "no reports/$$kind/last: nothing to check there"; fi; \
+	done
+	@echo "see reports/check/known/index.html"
 
 failover: build ## measure how long clients wait when the leader stops, and when it is killed (ARGS="-rounds 10 -stop-max 100ms -kill-max 1500ms"; above a bound it ends with 3)
 	@$(GO) run ./scripts/failover -binary bin/lockstep $(ARGS)

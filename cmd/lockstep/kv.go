@@ -13,6 +13,7 @@ import (
 	"github.com/lockstepdb/lockstep/cluster/client"
 	"github.com/lockstepdb/lockstep/cmd/lockstep/internal/exit"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 )
 
 const kvTimeout = 10 * time.Second
@@ -212,13 +213,10 @@ func printItem(c *cobra.Command, key []byte, item client.Item) error {
 	return err
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	s, err := f.Stat()
-	return err == nil && s.Mode()&os.ModeCharDevice != 0
+// isTerminal says whether a person is at the other end.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 func newKVDel() *cobra.Command {

@@ -15,6 +15,7 @@ const (
 	groupRun     = "run"
 	groupKeys    = "keys"
 	groupCluster = "cluster"
+	groupStudy   = "study"
 	groupAbout   = "about"
 )
 
@@ -37,9 +38,10 @@ Start three nodes on this machine with ` + "`lockstep up`" + ` and follow the ex
 		&cobra.Group{ID: groupRun, Title: "Run:"},
 		&cobra.Group{ID: groupKeys, Title: "Read and write:"},
 		&cobra.Group{ID: groupCluster, Title: "Look at a cluster and change it:"},
+		&cobra.Group{ID: groupStudy, Title: "Test and study:"},
 		&cobra.Group{ID: groupAbout, Title: "About:"},
 	)
-	root.AddCommand(newUp(), newDown(), newServe(), newConfig(), newKV(), newStatus(), newMember(), newTransferLeader(), newWAL(), newVersion(), newExitCodes())
+	root.AddCommand(newUp(), newDown(), newServe(), newConfig(), newKV(), newStatus(), newMember(), newTransferLeader(), newWAL(), newCheck(), newVersion(), newExitCodes())
 	root.SetHelpCommandGroupID(groupAbout)
 	root.SetCompletionCommandGroupID(groupAbout)
 	strict(root)
