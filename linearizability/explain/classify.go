@@ -18,7 +18,7 @@ func (k *key) classify(set []int32) verdict.Contradiction {
 		return *k.unorderable(set)
 	}
 	for _, shape := range []func([]int32) *verdict.Contradiction{
-		k.alone, k.doubled, k.replaced, k.appended, k.vanished, k.opposed, k.diverged,
+		k.alone, k.doubled, k.replaced, k.appended, k.vanished, k.opposed, k.diverged, k.pieced,
 	} {
 		if c := shape(set); c != nil {
 			return *c

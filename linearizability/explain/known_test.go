@@ -217,6 +217,17 @@ var knownBadHistories = []knownBad{
 		sentence: "get by client 4 returned a, which lacks b, although client 2 had appended b before client 4 asked",
 		mend:     fixes{2: get(4, 4, 5, "ab")}},
 
+	{name: "one piece behind two values", kind: verdict.SplitBrain,
+		bad:      ops{put(1, 0, 100, "p"), put(2, 0, 100, "q"), add(3, 0, 100, "b"), get(4, 1, 90, "pb"), get(5, 1, 90, "qb")},
+		set:      []int32{2, 3, 4},
+		sentence: "b, which client 3 appended once, stands behind p in the result of get by client 4, but behind q in that of get by client 5",
+		mend:     fixes{4: get(5, 1, 90, "q")}},
+	{name: "a piece that another result shows right behind", kind: verdict.StaleRead,
+		bad:      ops{put(1, 0, 1, "p"), add(2, 2, 3, "b"), put(3, 2, 100, "p"), get(4, 3, 90, "pb"), get(5, 4, 95, "p"), get(6, 96, 97, "pb")},
+		set:      []int32{1, 4, 5},
+		sentence: "get by client 5 returned p, which lacks b, although client 2 had appended b before client 5 asked, and get by client 6 shows it right behind",
+		mend:     fixes{4: get(5, 4, 95, "pb")}},
+
 	{name: "double compare-and-set", kind: verdict.DoubleCompareAndSet,
 		bad:      ops{put(9, 0, 1, "v1"), cas(1, 2, 5, "v1", "v2"), cas(2, 2, 5, "v1", "v3")},
 		set:      []int32{0, 1, 2},

@@ -46,6 +46,7 @@ type historyReport struct {
 	Started        string                `json:"started,omitempty"`
 	Revisions      string                `json:"revisions"`
 	Torn           bool                  `json:"torn"`
+	Untimed        bool                  `json:"untimed,omitempty"`
 	Command        string                `json:"command,omitempty"`
 	DurationNS     int64                 `json:"duration_ns"`
 	Verdict        verdict.Verdict       `json:"verdict"`
@@ -123,7 +124,7 @@ func reportOf(c Checked) historyReport {
 	o, n := c.History.Origin, c.counts()
 	r := historyReport{
 		File: c.History.Origin.File, Format: o.Format, Store: o.Store, Run: o.Command, Started: o.Started,
-		Revisions: revisionsName(o.Revisions), Torn: o.Torn, Command: c.Command, DurationNS: c.Nanoseconds,
+		Revisions: revisionsName(o.Revisions), Torn: o.Torn, Untimed: o.Untimed, Command: c.Command, DurationNS: c.Nanoseconds,
 		Verdict: c.verdict(), Reason: c.reason(), Operations: c.Result.Operations, Checked: c.Result.Checked,
 		Unchecked: uncheckedOf(c), Contradictions: []contradictionReport{}, Keys: []keyReport{},
 		KeysByVerdict: keysByVerdict{n.verdicts[verdict.Linearizable], n.verdicts[verdict.Violation], n.verdicts[verdict.Undecided]},

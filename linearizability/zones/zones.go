@@ -54,7 +54,7 @@ func (k *key) exact() bool { return !k.guessed && k.unplaced == "" && !k.spec.Co
 func (k *key) verify(certify bool) Result {
 	for _, by := range [...]preference{byRevision, byZone} {
 		k.guess(by)
-		if k.settle() != nil || k.unplaced != "" {
+		if k.settle() != nil {
 			continue
 		}
 		if order := k.order(by); order != nil && k.spec.Replay(k.ops, order) == nil {
