@@ -130,3 +130,28 @@ func (m *Mem) WriteFile(name string, b []byte) error {
 	d.names[leaf], d.durable[leaf] = node, node
 	return nil
 }
+
+// DurableNames returns the names in a directory that a crash could not take away, sorted.
+func (m *Mem) DurableNames(dir string) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d := m.dirs[path.Clean(dir)]
+	if d == nil {
+		return nil
+	}
+	return sortedNames(d.durable)
+}
+
+// DurableFrom appends to dst what a file durably holds from an offset on; false if a crash could take away its name.
+func (m *Mem) DurableFrom(dst []byte, name string, off int64) ([]byte, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d := m.dirs[path.Dir(path.Clean(name))]
+	if d == nil || d.durable[path.Base(name)] == nil {
+		return dst, false
+	}
+	if b := d.durable[path.Base(name)].durable; off < int64(len(b)) {
+		dst = append(dst, b[off:]...)
+	}
+	return dst, true
+}

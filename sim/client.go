@@ -1,0 +1,265 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/lockstepdb/lockstep/cluster"
+	"github.com/lockstepdb/lockstep/cluster/client/policy"
+	"github.com/lockstepdb/lockstep/kv"
+	"github.com/lockstepdb/lockstep/sim/plan"
+)
+
+// client is a user of the store: the policy of the real client, over the simulated network.
+type client struct {
+	w      *World
+	number int
+	life   uint64 // counts deaths
+	random *plan.Stream
+	policy *policy.Client
+	open   int // calls under way
+	// waiting are calls whose time has come while the pipeline was full, in order.
+	waiting []int
+	// seen is the newest mod revision of each key that this client knows of, for conditions.
+	seen map[string]uint64
+}
+
+// call is an operation under way.
+type call struct {
+	client   *client
+	number   int // of the operation in the plan's list
+	life     uint64
+	plan     *plan.Operation
+	op       policy.Operation
+	expected uint64 // the revision of a condition
+	recorded int    // place in the history; -1 if it is not recorded
+	done     bool
+}
+
+func newClient(w *World, number int) *client {
+	c := &client{w: w, number: number, random: plan.NewStream(w.plan.Seed, "client", uint64(number)), seen: map[string]uint64{}}
+	c.reset()
+	return c
+}
+
+// reset begins anew, as a new process of the same user does.
+func (c *client) reset() {
+	p := &c.w.plan.Clients
+	var err error
+	c.policy, err = policy.New(policy.Config{
+		Nodes: c.w.plan.Nodes + c.w.plan.Spares, Sessions: p.Sessions, Identity: c.random.Next(), BackoffMin: 10_000_000, BackoffMax: 500_000_000,
+		AttemptTime: int64(p.Attempt), InFlightMax: p.Pipeline, WaitingMax: p.Pipeline,
+	})
+	if err != nil {
+		panic(err)
+	}
+	c.life++
+	c.open = 0
+}
+
+// arrive is the task of an operation whose time has come.
+func arrive(w *World, t *task) {
+	o := &w.plan.Operations[t.a]
+	c := w.clients[o.Client-1]
+	if c.open >= w.plan.Clients.Pipeline {
+		c.waiting = append(c.waiting, int(t.a))
+		return
+	}
+	c.start(int(t.a))
+}
+
+// start begins a call.
+func (c *client) start(number int) {
+	o := &c.w.plan.Operations[number]
+	k := &call{client: c, number: number, life: c.life, plan: o, recorded: -1}
+	k.op = policy.Operation{Kind: policy.Write, Deadline: c.w.now + int64(c.w.plan.Clients.Deadline), Owner: k}
+	switch o.Do {
+	case plan.Get:
+		k.op.Kind = policy.Read
+	case plan.GetFollower, plan.GetStale:
+		k.op.Kind, k.op.Pinned, k.op.Node = policy.Read, true, o.Node-1
+	case plan.AddMember, plan.Promote, plan.Remove, plan.Transfer:
+		k.op.Sessionless = true
+	case plan.Swap, plan.DeleteSwap:
+		k.expected = c.seen[o.Key]
+	}
+	c.open++
+	c.w.history.invoke(c.w.now, k)
+	if c.w.trace.on() {
+		c.w.trace.line(c.w.now, "invoke", 0, "c%d #%d %s %s", c.number, o.Number, o.Do, o.Key)
+	}
+	c.w.at(k.op.Deadline, expire, 0, 0, k)
+	c.follow(k, c.policy.Start(c.w.now, c.random.Next(), &k.op), nil)
+}
+
+// follow does what the policy decides.
+func (c *client) follow(k *call, d policy.Decision, a *answer) {
+	switch d.Action {
+	case policy.Send, policy.Open:
+		c.send(k, &d)
+	case policy.Wait:
+		c.w.at(d.At, awake, c.life, 0, k)
+	case policy.Finish:
+		c.finish(k, &d, a)
+	}
+	for op := c.policy.Ready(); op != nil; op = c.policy.Ready() {
+		next := op.Owner.(*call)
+		c.follow(next, c.policy.Wake(c.w.now, c.random.Next(), op), nil)
+	}
+}
+
+// send puts an attempt on its way.
+func (c *client) send(k *call, d *policy.Decision) {
+	r := &request{call: k, attempt: d.Attempt, node: d.Node}
+	if d.Action == policy.Open {
+		r.do, r.command = askWrite, kv.Command{Kind: kv.OpenSession, Nonce: d.Nonce}
+	} else {
+		k.fill(r, d)
+	}
+	node := uint64(d.Node + 1)
+	if c.w.network.cut[0][node] == 0 {
+		c.w.later(c.w.network.latency(0, node), arrives, node, 0, r)
+	}
+	if d.At > 0 && d.At < k.op.Deadline {
+		c.w.at(d.At, attemptOver, uint64(d.Attempt), 0, k)
+	}
+}
+
+// fill says what the request asks for.
+func (k *call) fill(r *request, d *policy.Decision) {
+	o := k.plan
+	r.command = kv.Command{Key: []byte(o.Key), Session: d.Session, Sequence: d.Sequence, Acknowledged: d.Acknowledged}
+	switch o.Do {
+	case plan.Get, plan.GetFollower:
+		r.do = askRead
+		return
+	case plan.GetStale:
+		r.do = askStale
+		return
+	case plan.AddMember, plan.Promote, plan.Remove:
+		r.do, r.change = askChange, k.change()
+		return
+	case plan.Transfer:
+		r.do, r.peer = askTransfer, uint64(o.Node)
+		return
+	}
+	r.do = askWrite
+	r.command.Kind, r.command.Value = kv.Put, []byte(value(o))
+	switch o.Do {
+	case plan.PutAbsent:
+		r.command.Condition = kv.MustNotExist
+	case plan.PutPresent:
+		r.command.Condition = kv.MustExist
+	case plan.Swap:
+		k.expect(&r.command)
+	case plan.Delete, plan.DeleteSwap:
+		r.command.Kind, r.command.Value = kv.Delete, nil
+		if o.Do == plan.DeleteSwap {
+			k.expect(&r.command)
+		}
+	}
+}
+
+// expect sets the condition on the revision that the client saw last; if it saw none, on absence.
+func (k *call) expect(c *kv.Command) {
+	c.Condition, c.ConditionRevision = kv.RevisionEquals, k.expected
+	if k.expected == 0 {
+		c.Condition = kv.MustNotExist
+		if c.Kind == kv.Delete {
+			c.Condition = kv.Always
+		}
+	}
+}
+
+// value returns what an operation writes: nobody else writes it.
+func value(o *plan.Operation) string { return fmt.Sprintf("v%d", o.Number) }
+
+func (k *call) change() cluster.MemberChange {
+	p := k.client.w.process(uint64(k.plan.Node))
+	change := cluster.MemberChange{Member: p.member()}
+	switch k.plan.Do {
+	case plan.AddMember:
+		change.Kind = cluster.AddLearner
+	case plan.Promote:
+		change.Kind = cluster.Promote
+	case plan.Remove:
+		change.Kind = cluster.Remove
+	}
+	return change
+}
+
+// answered is the task of an answer that reaches its client.
+func answered(w *World, t *task) {
+	v := t.it.(*response)
+	k := v.r.call
+	c := k.client
+	if k.done || k.life != c.life || w.network.cut[uint64(v.r.node+1)][0] > 0 {
+		return
+	}
+	c.follow(k, c.policy.Answered(w.now, c.random.Next(), &k.op, v.r.attempt, v.a.Answer), &v.a)
+}
+
+// attemptOver is the task at the end of an attempt's time.
+func attemptOver(w *World, t *task) {
+	k := t.it.(*call)
+	if k.done || k.life != k.client.life {
+		return
+	}
+	c := k.client
+	c.follow(k, c.policy.Answered(w.now, c.random.Next(), &k.op, uint32(t.a), policy.LostAnswer()), nil)
+}
+
+// awake is the task at the end of a wait.
+func awake(w *World, t *task) {
+	k := t.it.(*call)
+	if k.done || k.life != k.client.life {
+		return
+	}
+	k.client.follow(k, k.client.policy.Wake(w.now, k.client.random.Next(), &k.op), nil)
+}
+
+// expire is the task at a call's deadline.
+func expire(w *World, t *task) {
+	k := t.it.(*call)
+	if k.done || k.life != k.client.life {
+		return
+	}
+	k.client.follow(k, k.client.policy.Expired(w.now, &k.op, false), nil)
+}
+
+// finish records the outcome and lets the next call begin.
+func (c *client) finish(k *call, d *policy.Decision, a *answer) {
+	k.done = true
+	c.open--
+	c.w.history.done(c.w.now, k, d, a)
+	if c.w.trace.on() {
+		c.w.trace.line(c.w.now, "return", 0, "c%d #%d %v %v", c.number, k.plan.Number, d.Outcome, d.Reason)
+	}
+	c.w.trace.note(c.w.now, 'f', uint64(c.number), uint64(k.number), uint64(d.Outcome))
+	if len(c.waiting) > 0 {
+		next := c.waiting[0]
+		c.waiting = c.waiting[1:]
+		c.start(next)
+	}
+}
+
+// die forgets all calls: their outcomes stay unknown.
+func (c *client) die() {
+	c.reset()
+	c.w.probe("client died")
+	for len(c.waiting) > 0 && c.open < c.w.plan.Clients.Pipeline {
+		next := c.waiting[0]
+		c.waiting = c.waiting[1:]
+		c.start(next)
+	}
+}
+
+// sortedIDs returns a map's keys in order: a map's own order must not decide anything.
+func sortedIDs[T any](m map[uint64]T) []uint64 {
+	ids := make([]uint64, 0, len(m))
+	for id := range m {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}

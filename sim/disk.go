@@ -1,0 +1,197 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"github.com/lockstepdb/lockstep/cluster"
+	"github.com/lockstepdb/lockstep/cluster/storage/vfs"
+)
+
+// errInjected is within every error that a fault causes.
+var errInjected = errors.New("injected")
+
+// errPower is what every call gets once the power is lost: the process is about to learn that it is dead.
+var errPower = fmt.Errorf("power lost: %w", errInjected)
+
+// disk is what a process stores on. Faults strike at single calls.
+type disk struct {
+	p      *process
+	mem    *vfs.Mem
+	lost   bool // the power, in the middle of a call
+	rotten bool // a plan damaged what was durable
+	full   int  // counts the faults that fill it
+	slow   int64
+	traps  []trap
+	quiet  bool // the next calls are not this life's
+	left   int  // calls until the power is lost; below 0: no end
+}
+
+// trap is a fault that waits for the nth call of a kind.
+type trap struct {
+	kind  vfs.OpKind // empty: any that changes something
+	nth   int
+	crash bool // else the call fails
+}
+
+func (d *disk) init(p *process) {
+	d.p, d.left = p, -1
+	d.use(vfs.NewMem())
+}
+
+func (d *disk) use(m *vfs.Mem) {
+	d.mem = m
+	m.SetHook(d.before)
+}
+
+// resume gives the power back.
+func (d *disk) resume() { d.lost, d.left = false, -1 }
+
+// before is asked about each call.
+func (d *disk) before(op vfs.Op) error {
+	if d.lost {
+		return errPower
+	}
+	if op.Kind == vfs.OpRead {
+		return nil
+	}
+	if d.left >= 0 {
+		if d.left == 0 {
+			d.lost = true
+			return errPower
+		}
+		d.left--
+	}
+	d.p.w.trace.note(d.p.w.now, 'd', d.p.number, uint64(op.Off), uint64(op.Len))
+	d.p.w.trace.bytes([]byte(op.Kind))
+	if d.p.w.trace.on() {
+		d.p.w.trace.line(d.p.w.now, string(op.Kind), d.p.number, "%s at %d, %d bytes", op.Name, op.Off, op.Len)
+	}
+	if d.full > 0 && (op.Kind == vfs.OpWrite || op.Kind == vfs.OpPreallocate || op.Kind == vfs.OpCreate) {
+		return fmt.Errorf("%w: %w", syscall.ENOSPC, errInjected)
+	}
+	return d.spring(op)
+}
+
+// spring lets the traps act.
+func (d *disk) spring(op vfs.Op) error {
+	for i := range d.traps {
+		t := &d.traps[i]
+		if t.nth == 0 || t.kind != "" && t.kind != op.Kind {
+			continue
+		}
+		if t.nth--; t.nth > 0 {
+			continue
+		}
+		if t.crash {
+			d.lost = true
+			d.p.w.probe("power lost at a chosen disk operation")
+			return errPower
+		}
+		return fmt.Errorf("%w: %w", syscall.EIO, errInjected)
+	}
+	return nil
+}
+
+// crash leaves what a disk may hold after the power was lost now.
+func (d *disk) crash() {
+	d.use(d.mem.Crash(d.p.local.Below))
+	d.lost, d.left = false, -1
+	d.p.durable.reset()
+	d.p.readDurable()
+}
+
+// write starts on what is queued, unless a write is under way.
+func (p *process) write() {
+	if len(p.writing) > 0 || len(p.queued) == 0 && p.compact == 0 {
+		return
+	}
+	p.writing, p.queued = p.queued, nil
+	d := &p.w.plan.Disk
+	latency := int64(1000)
+	for i := range p.writing {
+		if p.writing[i].Sync {
+			latency = p.local.Between(int64(d.SyncMin), int64(d.SyncMax)) + p.disk.slow
+			break
+		}
+	}
+	p.w.later(latency, written, p.number, p.life, nil)
+}
+
+// written is the task at the end of a write: it takes effect at once, and is reported.
+func written(w *World, t *task) {
+	p := w.process(t.a)
+	if !p.up || p.life != t.b {
+		return
+	}
+	if p.paused {
+		w.later(1_000_000, written, t.a, t.b, nil)
+		return
+	}
+	appends := p.writing
+	p.writing = nil
+	if !p.append(appends) {
+		return
+	}
+	if p.compact > 0 {
+		index := p.compact
+		p.compact = 0
+		if err := p.store.Compact(index); !p.survives(err) {
+			return
+		}
+	}
+	p.write()
+}
+
+// append writes and reports; false if the process did not outlive it.
+func (p *process) append(appends []cluster.Append) bool {
+	if len(appends) == 0 {
+		return true
+	}
+	_, err := p.store.Append(appends)
+	if !p.survives(err) {
+		return false
+	}
+	p.readDurable()
+	p.give(cluster.Event{Kind: cluster.EventPersisted, ID: appends[len(appends)-1].ID})
+	return true
+}
+
+// readDurable brings the independent view of the disk up to date.
+func (p *process) readDurable() {
+	if err := p.durable.read(p.disk.mem); err != nil {
+		p.w.fail("disk", "n%d: an independent reader finds: %v", p.number, err)
+	}
+}
+
+// survives says whether the process goes on after a call to its store.
+func (p *process) survives(err error) bool {
+	if p.disk.lost {
+		p.crash("power lost in a disk operation")
+		p.w.later(p.local.Between(10_000_000, 2_000_000_000), start, p.number, p.life, nil)
+		return false
+	}
+	if err != nil {
+		p.exit(err)
+		return false
+	}
+	return true
+}
+
+// interrupt decides how far a write got that was under way when the power was lost: it had not begun, it was cut short
+// at some call, or it was done and nobody heard of it.
+func (p *process) interrupt() {
+	switch p.local.Below(3) {
+	case 0:
+		return
+	case 1:
+		p.disk.left = p.local.Below(4)
+	}
+	_, err := p.store.Append(p.writing)
+	if err == nil {
+		p.w.probe("durable append never reported")
+	} else if !errors.Is(err, errInjected) {
+		p.w.fail("disk", "n%d: an append failed though the disk did nothing wrong: %v", p.number, err)
+	}
+}

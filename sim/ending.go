@@ -1,0 +1,92 @@
+package sim
+
+import (
+	"context"
+
+	"github.com/lockstepdb/lockstep/linearizability"
+	"github.com/lockstepdb/lockstep/linearizability/verdict"
+)
+
+// endSafety is the task that ends the faults: the cluster is healed and has to come to rest.
+func endSafety(w *World, _ *task) {
+	w.ended = true
+	w.trace.line(w.now, "heal", 0, "the safety phase is over")
+	w.faults.endAll()
+	for _, p := range w.processes {
+		if !p.up && !p.refuse {
+			w.later(p.local.Between(0, 100_000_000), start, p.number, p.life, nil)
+		}
+	}
+	w.later(int64(w.plan.Liveness), endLiveness, 0, 0, nil)
+}
+
+// endLiveness is the task at the end of the time in which all must come to rest.
+func endLiveness(w *World, _ *task) {
+	if !w.settled() {
+		w.fail("liveness", "%s, %.1f s after all faults ended", w.stuck(), float64(w.plan.Liveness)/1e9)
+	}
+}
+
+// settled says that every call is finished and all members hold the same state.
+func (w *World) settled() bool { return w.stuck() == "" }
+
+// stuck says what is not at rest yet.
+func (w *World) stuck() string {
+	for _, c := range w.clients {
+		if c.open > 0 || len(c.waiting) > 0 {
+			return "a client still waits for an answer"
+		}
+	}
+	l := w.leader()
+	if l == nil {
+		return "nobody leads"
+	}
+	s := l.node.Marks()
+	if s.Applied != s.Commit {
+		return "the leader has not applied what is committed"
+	}
+	for _, m := range l.members.Members {
+		p := w.process(m.ID)
+		if p.refuse {
+			continue
+		}
+		if !p.up {
+			return "a member is down"
+		}
+		if p.node.Marks().Applied != s.Applied {
+			return "a member lags behind"
+		}
+	}
+	return ""
+}
+
+// result judges the history and sums up.
+func (w *World) result() Result {
+	h := &w.history.h
+	h.Sort()
+	if w.failure == nil {
+		w.judge()
+	}
+	return Result{
+		Failure: w.failure, TraceHash: w.trace.digest.Sum64(), Events: w.events, Simulated: w.now, Operations: len(h.Operations),
+		Outcomes: w.history.outcomes, Faults: w.faults.injected, Probes: w.probes, History: h, Steps: w.nodeSteps,
+	}
+}
+
+// judge checks that the history is linearizable.
+func (w *World) judge() {
+	v := linearizability.Check(context.Background(), &w.history.h, linearizability.Options{Workers: 1})
+	switch {
+	case v.Verdict == verdict.Linearizable || v.Checked == 0:
+	case v.Verdict == verdict.Undecided:
+		w.fail("undecided", "the history could not be judged: %s", v.Reason)
+	case len(v.Contradictions) > 0:
+		w.fail("linearizability", "%s", v.Contradictions[0].Sentence)
+	default:
+		for _, k := range v.Keys {
+			if k.Contradiction != nil {
+				w.fail("linearizability", "%s", k.Contradiction.Sentence)
+			}
+		}
+	}
+}

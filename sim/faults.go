@@ -1,0 +1,354 @@
+package sim
+
+import (
+	"fmt"
+
+	"github.com/lockstepdb/lockstep/cluster"
+	"github.com/lockstepdb/lockstep/cluster/storage/vfs"
+	"github.com/lockstepdb/lockstep/sim/plan"
+	"go.etcd.io/raft/v3/raftpb"
+)
+
+// faults injects what the plan asks for, and undoes it.
+type faults struct {
+	w        *World
+	random   *plan.Stream
+	injected map[string]int
+	waiting  []int // faults that wait for a node to become candidate
+	undo     map[int]func()
+}
+
+func (f *faults) init(w *World) {
+	f.w, f.random, f.injected, f.undo = w, plan.NewStream(w.plan.Seed, "faults", 0), map[string]int{}, map[int]func(){}
+}
+
+// schedule puts all faults on the agenda.
+func (f *faults) schedule() {
+	for i := range f.w.plan.Faults {
+		f.w.at(int64(f.w.plan.Faults[i].At), inject, uint64(i), 0, nil)
+	}
+}
+
+// inject is the task that begins a fault.
+func inject(w *World, t *task) {
+	f := &w.plan.Faults[t.a]
+	if w.ended {
+		return
+	}
+	if f.Node == plan.Rising {
+		w.faults.waiting = append(w.faults.waiting, int(t.a))
+		return
+	}
+	w.faults.begin(int(t.a), w.faults.target(f.Node))
+}
+
+// rising begins the faults that wait for a candidate.
+func (f *faults) rising(p *process) {
+	waiting := f.waiting
+	f.waiting = nil
+	for _, i := range waiting {
+		// After the step: a crash must not happen in the middle of it.
+		f.w.later(0, strike, uint64(i), p.number, nil)
+	}
+}
+
+func strike(w *World, t *task) {
+	if !w.ended {
+		w.faults.begin(int(t.a), w.process(t.b))
+	}
+}
+
+// target finds who suffers; nil if nobody can.
+func (f *faults) target(t plan.Target) *process {
+	if n := t.Node(); n > 0 {
+		return f.w.process(uint64(n))
+	}
+	leader := f.w.leader()
+	var choice []*process
+	for _, p := range f.w.processes {
+		if p.up && (t == plan.Any || t == plan.Leader && (leader == nil || p == leader) || t == plan.Follower && p != leader) {
+			choice = append(choice, p)
+		}
+	}
+	if len(choice) == 0 {
+		return nil
+	}
+	return choice[f.random.Below(len(choice))]
+}
+
+// leader is who leads in the highest term; nil if nobody does.
+func (w *World) leader() (l *process) {
+	for _, p := range w.processes {
+		if p.up && p.role.State == cluster.Leader && (l == nil || p.role.Term > l.role.Term) {
+			l = p
+		}
+	}
+	return l
+}
+
+// begin does what a fault does and schedules its end.
+func (f *faults) begin(i int, p *process) {
+	fault := &f.w.plan.Faults[i]
+	if p == nil && fault.Node != "" {
+		return
+	}
+	undo := f.apply(fault, p)
+	f.injected[string(fault.Do)]++
+	f.w.trace.note(f.w.now, 'F', 0, uint64(i))
+	f.mark(fault, p)
+	if undo == nil {
+		return
+	}
+	f.undo[i] = undo
+	f.w.later(int64(fault.For), heal, uint64(i), 0, nil)
+}
+
+func (f *faults) mark(fault *plan.Fault, p *process) {
+	node := ""
+	if p != nil {
+		node = fmt.Sprintf("n%d", p.number)
+	}
+	f.w.trace.line(f.w.now, "fault", 0, "%s %s for %v", fault.Do, node, fault.For)
+	f.w.history.mark(f.w.now, f.w.now+int64(fault.For), node, string(fault.Do))
+}
+
+// heal is the task that ends a fault.
+func heal(w *World, t *task) { w.faults.end(int(t.a)) }
+
+func (f *faults) end(i int) {
+	if undo := f.undo[i]; undo != nil {
+		delete(f.undo, i)
+		undo()
+		f.w.trace.note(f.w.now, 'H', 0, uint64(i))
+		f.w.trace.line(f.w.now, "heal", 0, "%s", f.w.plan.Faults[i].Do)
+	}
+}
+
+// endAll ends every fault, in order.
+func (f *faults) endAll() {
+	f.waiting = nil
+	for i := range f.w.plan.Faults {
+		f.end(i)
+	}
+}
+
+// apply begins a fault and returns what ends it, nil if it ends by itself.
+func (f *faults) apply(fault *plan.Fault, p *process) (undo func()) {
+	n := &f.w.network
+	switch fault.Do {
+	case plan.Partition:
+		return n.part(groupsOf(fault.Groups, len(f.w.processes)))
+	case plan.Ring:
+		return n.ring()
+	case plan.Isolate:
+		return n.isolate(p.number)
+	case plan.OneWay:
+		return n.oneWay(p.number, uint64(fault.Peer.Node()))
+	case plan.Flap:
+		return f.flap(fault, p)
+	case plan.Lose:
+		return n.losing(fault)
+	case plan.Duplicate:
+		n.double += fault.PPM
+		return func() { n.double -= fault.PPM }
+	case plan.Replay:
+		n.replay += fault.PPM
+		return func() { n.replay -= fault.PPM }
+	case plan.Slow:
+		n.slow[p.number] += int64(fault.Latency)
+		return func() { n.slow[p.number] -= int64(fault.Latency) }
+	case plan.Clog:
+		return n.clog(p.number, uint64(fault.Peer.Node()))
+	case plan.ClientCut:
+		n.cut[0][p.number]++
+		n.cut[p.number][0]++
+		return func() { n.cut[0][p.number]--; n.cut[p.number][0]-- }
+	case plan.ClientDies:
+		f.w.clients[fault.Client-1].die()
+		return nil
+	}
+	return f.applyToProcess(fault, p)
+}
+
+// applyToProcess begins a fault of processes, disks and clocks.
+func (f *faults) applyToProcess(fault *plan.Fault, p *process) (undo func()) {
+	switch fault.Do {
+	case plan.Crash:
+		f.w.crash(p, int64(fault.For))
+	case plan.CrashAll:
+		for _, p := range f.w.processes {
+			f.w.crash(p, int64(fault.For)+f.random.Between(0, 200_000_000))
+		}
+	case plan.Storm:
+		return f.storm(fault, p)
+	case plan.Pause:
+		p.paused = true
+		return func() { p.resume() }
+	case plan.CrashAt, plan.DiskError:
+		p.disk.traps = append(p.disk.traps, trap{kind: vfs.OpKind(opName(fault.Op)), nth: fault.Nth, crash: fault.Do == plan.CrashAt})
+		return func() { p.disk.traps = nil }
+	case plan.DiskSlow:
+		p.disk.slow += int64(fault.Latency)
+		return func() { p.disk.slow -= int64(fault.Latency) }
+	case plan.DiskFull:
+		p.disk.full++
+		return func() { p.disk.full-- }
+	case plan.DiskLow:
+		p.low(true)
+		return func() { p.low(false) }
+	case plan.Drift:
+		p.clock.set(f.w.now, p.clock.ppm+int64(fault.PPM))
+		return func() { p.clock.set(f.w.now, p.clock.ppm-int64(fault.PPM)) }
+	}
+	return nil
+}
+
+// opName is the vfs's name of a disk operation.
+func opName(op string) string { return op }
+
+// crash takes a process's power away and starts it again after a while.
+func (w *World) crash(p *process, down int64) {
+	if !p.up {
+		return
+	}
+	p.crash("power lost")
+	w.later(down, start, p.number, p.life, nil)
+}
+
+func (p *process) resume() {
+	p.paused = false
+	if p.up {
+		p.wake(0)
+	}
+}
+
+// low tells the node of the reserve of free disk.
+func (p *process) low(low bool) {
+	if p.up {
+		p.give(cluster.Event{Kind: cluster.EventDiskReserve, Failed: low})
+	}
+}
+
+// storm crashes a process again and again.
+func (f *faults) storm(fault *plan.Fault, p *process) func() {
+	on := true
+	var again func(*World, *task)
+	again = func(w *World, _ *task) {
+		if !on {
+			return
+		}
+		w.crash(p, f.random.Between(0, int64(fault.Period)))
+		w.later(f.random.Between(int64(fault.Period)/2, int64(fault.Period)*2), again, 0, 0, nil)
+	}
+	f.w.later(0, again, 0, 0, nil)
+	return func() { on = false }
+}
+
+// flap isolates a process again and again.
+func (f *faults) flap(fault *plan.Fault, p *process) func() {
+	var undo func()
+	on := true
+	var again func(*World, *task)
+	again = func(w *World, _ *task) {
+		if !on {
+			return
+		}
+		if undo == nil {
+			undo = w.network.isolate(p.number)
+		} else {
+			undo()
+			undo = nil
+		}
+		w.later(f.random.Between(int64(fault.Period)/2, int64(fault.Period)*2), again, 0, 0, nil)
+	}
+	f.w.later(0, again, 0, 0, nil)
+	return func() {
+		on = false
+		if undo != nil {
+			undo()
+			undo = nil
+		}
+	}
+}
+
+// groupsOf returns each process's group; a process in none is alone.
+func groupsOf(groups [][]int, count int) []int {
+	of := make([]int, count+1)
+	for i := range of {
+		of[i] = -1 - i
+	}
+	for g, members := range groups {
+		for _, n := range members {
+			if n >= 1 && n <= count {
+				of[n] = g
+			}
+		}
+	}
+	return of
+}
+
+// block cuts the links that match, among processes, until undo.
+func (n *network) block(matches func(from, to int) bool) (undo func()) {
+	return n.count(n.cut, matches)
+}
+
+func (n *network) count(links [][]int, matches func(from, to int) bool) (undo func()) {
+	var hit [][2]int
+	for from := 1; from < len(links); from++ {
+		for to := 1; to < len(links); to++ {
+			if from != to && matches(from, to) {
+				links[from][to]++
+				hit = append(hit, [2]int{from, to})
+			}
+		}
+	}
+	return func() {
+		for _, l := range hit {
+			links[l[0]][l[1]]--
+		}
+	}
+}
+
+func (n *network) part(of []int) func() {
+	return n.block(func(from, to int) bool { return of[from] != of[to] })
+}
+
+// ring leaves each process in touch with just enough neighbours for a majority.
+func (n *network) ring() func() {
+	count := n.w.plan.Nodes
+	reach := (count/2 + 1) / 2
+	return n.block(func(from, to int) bool {
+		d := (from - to + count) % count
+		return from <= count && to <= count && min(d, count-d) > reach
+	})
+}
+
+func (n *network) isolate(p uint64) func() {
+	return n.block(func(from, to int) bool { return from == int(p) || to == int(p) })
+}
+
+func (n *network) oneWay(p, peer uint64) func() {
+	return n.block(func(from, to int) bool { return from == int(p) && (peer == 0 || to == int(peer)) })
+}
+
+func (n *network) clog(p, peer uint64) func() {
+	undo := n.count(n.clogged, func(from, to int) bool { return from == int(p) && (peer == 0 || to == int(peer)) })
+	return func() {
+		undo()
+		n.release()
+	}
+}
+
+func (n *network) losing(fault *plan.Fault) func() {
+	l := loss{ppm: fault.PPM, all: fault.Message == ""}
+	l.message = raftpb.MessageType(raftpb.MessageType_value[fault.Message])
+	n.lose = append(n.lose, l)
+	return func() {
+		for i := range n.lose {
+			if n.lose[i] == l {
+				n.lose = append(n.lose[:i:i], n.lose[i+1:]...)
+				return
+			}
+		}
+	}
+}

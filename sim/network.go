@@ -1,0 +1,130 @@
+package sim
+
+import (
+	"github.com/lockstepdb/lockstep/sim/plan"
+	"slices"
+
+	"github.com/lockstepdb/lockstep/cluster"
+	"go.etcd.io/raft/v3/raftpb"
+)
+
+// network carries messages between processes, and between them and clients.
+type network struct {
+	w      *World
+	random *plan.Stream
+	// cut[from][to] counts the faults that keep messages from passing, by process number; 0 stands for the clients.
+	cut     [][]int
+	clogged [][]int
+	held    []packet // on clogged links
+	slow    []int64  // by process number
+	lose    []loss
+	double  int // parts of a million, on top of the plan's
+	replay  int
+}
+
+// loss is a fault that loses messages of one type, or all.
+type loss struct {
+	ppm     int
+	message raftpb.MessageType
+	all     bool
+}
+
+// packet is a peer message on its way. Its bytes are never changed, so that it can be delivered twice.
+type packet struct {
+	from, to uint64
+	instance cluster.Instance // of the sender
+	kind     raftpb.MessageType
+	bytes    []byte
+}
+
+func (n *network) init(w *World) {
+	n.w, n.random = w, plan.NewStream(w.plan.Seed, "network", 0)
+	count := w.plan.Nodes + w.plan.Spares + 1
+	n.cut, n.clogged = make([][]int, count), make([][]int, count)
+	for i := range n.cut {
+		n.cut[i], n.clogged[i] = make([]int, count), make([]int, count)
+	}
+	n.slow = make([]int64, count)
+}
+
+// latency draws how long a message between two takes.
+func (n *network) latency(from, to uint64) int64 {
+	p := &n.w.plan.Network
+	d := n.random.Between(int64(p.LatencyMin), int64(p.LatencyMax)) + n.slow[from] + n.slow[to]
+	if n.random.Hit(p.ReorderPPM) {
+		d += n.random.Between(0, int64(p.ReorderMax))
+	}
+	return d
+}
+
+// send puts a peer message on its way, or loses it.
+func (n *network) send(from *process, m *raftpb.Message) {
+	k := packet{from: from.number, to: m.GetTo(), instance: from.instance, kind: m.GetType()}
+	if k.to < 1 || int(k.to) > len(n.w.processes) {
+		return
+	}
+	k.bytes = cluster.AppendMessage(make([]byte, 0, cluster.MessageSize(m)), m)
+	if n.w.trace.on() {
+		n.w.trace.line(n.w.now, "send", k.from, "%v to n%d term %d index %d entries %d", m.GetType(), k.to, m.GetTerm(), m.GetIndex(), len(m.GetEntries()))
+	}
+	if n.lost(k) {
+		return
+	}
+	n.dispatch(k)
+	if n.random.Hit(n.w.plan.Network.DuplicatePPM + n.double) {
+		n.dispatch(k)
+	}
+	if n.random.Hit(n.replay) {
+		n.w.later(n.random.Between(0, 10_000_000_000), deliver, k.to, 0, k)
+	}
+}
+
+// lost draws whether a message gets lost.
+func (n *network) lost(k packet) bool {
+	if n.cut[k.from][k.to] > 0 || n.random.Hit(n.w.plan.Network.LossPPM) {
+		return true
+	}
+	for _, l := range n.lose {
+		if (l.all || l.message == k.kind) && n.random.Hit(l.ppm) {
+			return true
+		}
+	}
+	return false
+}
+
+// dispatch sends one copy.
+func (n *network) dispatch(k packet) {
+	if n.clogged[k.from][k.to] > 0 {
+		n.held = append(n.held, k)
+		return
+	}
+	n.w.later(n.latency(k.from, k.to), deliver, k.to, 0, k)
+}
+
+// release sends what a clog held back.
+func (n *network) release() {
+	held := n.held
+	n.held = nil
+	for _, k := range held {
+		n.dispatch(k)
+	}
+}
+
+// deliver hands a message over: each delivery decodes a copy of its own, since raft keeps and changes messages.
+func deliver(w *World, t *task) {
+	k := t.it.(packet)
+	p := w.process(k.to)
+	if !p.up || w.network.cut[k.from][k.to] > 0 || !p.accepts(k) {
+		return
+	}
+	m, err := cluster.DecodeMessage(slices.Clone(k.bytes))
+	if err != nil {
+		w.fail("codec", "a message of n%d does not decode: %v", k.from, err)
+		return
+	}
+	w.trace.note(w.now, 'm', k.to, k.from, uint64(k.kind), m.GetTerm(), m.GetIndex())
+	if w.trace.on() {
+		w.trace.line(w.now, "receive", k.to, "%v from n%d term %d index %d entries %d", k.kind, k.from, m.GetTerm(), m.GetIndex(), len(m.GetEntries()))
+	}
+	p.give(cluster.Event{Kind: cluster.EventReceive, Message: m})
+}

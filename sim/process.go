@@ -1,0 +1,408 @@
+package sim
+
+import (
+	"errors"
+	"github.com/lockstepdb/lockstep/sim/plan"
+	"io/fs"
+
+	"github.com/lockstepdb/lockstep/cluster"
+	"github.com/lockstepdb/lockstep/cluster/storage"
+	"github.com/lockstepdb/lockstep/kv"
+	"go.etcd.io/raft/v3/raftpb"
+)
+
+// process is one node with its directory: what package host is in production. It starts, is stepped in batches, writes its log
+// one batch at a time, and dies.
+type process struct {
+	w        *World
+	number   uint64
+	instance cluster.Instance
+	join     bool
+
+	disk    disk
+	durable durableLog   // what the disk holds for certain, by an independent reader
+	local   *plan.Stream // scheduling, latencies, what becomes of unsynced writes
+	raft    *plan.Stream // raft's jitter
+	clock   clock
+	up      bool
+	life    uint64 // counts starts: tasks of an earlier life are void
+	paused  bool
+	refuse  bool // its peers told it that it lost its identity: it stays down
+
+	store   *storage.Store
+	node    *cluster.Node
+	machine *kv.Machine
+	role    cluster.Role
+	members cluster.Membership
+
+	inbox  []cluster.Event
+	waking bool
+
+	queued  []cluster.Append // handed out by the node, not being written yet
+	writing []cluster.Append // being written
+	compact uint64
+
+	requests  map[uint64]*request
+	sent      uint64 // requests so far
+	receiving bool   // a snapshot
+	chunk     []byte // room for one of a snapshot
+	transfers int    // snapshots being sent
+}
+
+// Bounds as package host has them.
+const (
+	stepEventsMax   = 8192
+	transfersOutMax = 2
+)
+
+// clock is a process's monotonic clock, which may run fast or slow.
+type clock struct {
+	base, since int64 // it showed base when the world's clock showed since
+	ppm         int64
+}
+
+func (c *clock) now(world int64) int64 {
+	passed := world - c.since
+	return c.base + passed + passed/1_000_000*c.ppm + passed%1_000_000*c.ppm/1_000_000
+}
+
+// set changes the rate from now on.
+func (c *clock) set(world, ppm int64) { c.base, c.since, c.ppm = c.now(world), world, ppm }
+
+// after returns how much world time passes while the clock advances by d.
+func (c *clock) after(d int64) int64 { return d * 1_000_000 / (1_000_000 + c.ppm) }
+
+func newProcess(w *World, number uint64) *process {
+	p := &process{w: w, number: number, local: plan.NewStream(w.plan.Seed, "process", number), raft: plan.NewStream(w.plan.Seed, "raft", number)}
+	p.join = int(number) > w.plan.Nodes
+	p.disk.init(p)
+	p.clock.base = p.local.Between(0, 1_000_000_000_000)
+	p.identify()
+	return p
+}
+
+// identify draws the instance of a new directory.
+func (p *process) identify() {
+	if _, err := p.local.Read(p.instance[:]); err != nil {
+		panic(err)
+	}
+}
+
+const dataDir = "/node"
+
+// settings is what decides what commands come to.
+const settings = "simulated"
+
+func (w *World) machineOptions() kv.Options {
+	return kv.Options{Shards: 4, SessionsMax: w.plan.Node.SessionsMax, SessionWindow: 64}
+}
+
+// found makes the directories of all founding nodes, who have met.
+func (w *World) found() {
+	var members []cluster.Member
+	for _, p := range w.processes[:w.plan.Nodes] {
+		members = append(members, p.member())
+	}
+	founding, _ := cluster.Founding(members)
+	for _, p := range w.processes {
+		p.create(founding)
+	}
+}
+
+func (p *process) member() cluster.Member {
+	return cluster.Member{ID: p.number, Instance: p.instance}
+}
+
+// create makes the directory.
+func (p *process) create(founding cluster.Membership) {
+	id := storage.Identity{Cluster: "sim", Node: p.number, Instance: p.instance, Join: p.join, Settings: settings}
+	if !p.join {
+		id.Formed, id.Founding = true, founding
+	}
+	if err := storage.Create(p.disk.mem, dataDir, id); err != nil {
+		panic(err)
+	}
+}
+
+// start is the task that begins a life.
+func start(w *World, t *task) {
+	p := w.process(t.a)
+	if p.up || p.life != t.b || p.refuse {
+		return
+	}
+	p.begin()
+}
+
+// begin recovers and goes on.
+func (p *process) begin() {
+	p.life++
+	p.disk.resume()
+	recovered, epoch, err := p.recover()
+	if p.disk.lost {
+		p.crash("power lost during recovery")
+		return
+	}
+	if err != nil {
+		p.cannotStart(err)
+		return
+	}
+	p.w.jitter.current = p.raft
+	node, err := cluster.New(p.config(epoch), recovered)
+	p.w.jitter.current = nil
+	if err != nil {
+		p.w.fail("start", "n%d can't start from what it recovered: %v", p.number, err)
+		return
+	}
+	p.readDurable()
+	p.node, p.machine, p.members, p.role = node, recovered.Machine, recovered.Membership, cluster.Role{Term: recovered.HardState.Term}
+	p.up, p.paused, p.waking = true, false, false
+	p.requests = map[uint64]*request{}
+	p.w.checks.started(p, &recovered)
+	p.w.trace.note(p.w.now, 's', p.number, epoch, recovered.HardState.Term, recovered.HardState.Commit, recovered.Snapshot.Index, uint64(len(recovered.Entries)))
+	p.w.trace.line(p.w.now, "start", p.number, "epoch %d term %d commit %d snapshot %d entries %d", epoch, recovered.HardState.Term, recovered.HardState.Commit,
+		recovered.Snapshot.Index, len(recovered.Entries))
+	p.w.later(p.clock.after(p.local.Between(0, int64(p.w.plan.Node.Tick))), tick, p.number, p.life, nil)
+	p.wake(0)
+}
+
+// recover reads the directory.
+func (p *process) recover() (r cluster.Recovered, epoch uint64, err error) {
+	s, err := storage.Open(p.disk.mem, dataDir, storage.Options{SegmentBytes: int64(p.w.plan.Node.SegmentBytes), DiskReserveBytes: -1})
+	if err != nil {
+		return r, 0, err
+	}
+	p.store = s
+	read, err := s.Recover()
+	if err != nil {
+		return r, 0, err
+	}
+	if read.TailCutBytes > 0 {
+		p.w.probe("torn tail cut on recovery")
+	}
+	r = cluster.Recovered{HardState: read.HardState, Snapshot: read.Snapshot, Entries: read.Entries, Restarted: read.Restarted}
+	if read.Snapshot.Index != 0 {
+		var meta kv.Meta
+		if r.Machine, meta, err = p.restore(read.Snapshot); err != nil {
+			return r, 0, err
+		}
+		p.w.probe("started from a snapshot")
+		r.Membership, r.ConfState, err = cluster.DecodeMembership(meta.Cluster)
+		return r, read.Epoch, err
+	}
+	r.Membership, r.ConfState = s.Identity().Founding, &raftpb.ConfState{}
+	for _, m := range r.Membership.Members {
+		r.ConfState.Voters = append(r.ConfState.Voters, m.ID)
+	}
+	r.Machine, err = kv.New(p.w.machineOptions())
+	return r, read.Epoch, err
+}
+
+// restore builds a machine from a snapshot file.
+func (p *process) restore(mark cluster.SnapshotMark) (*kv.Machine, kv.Meta, error) {
+	r, err := p.store.OpenSnapshot(mark)
+	if err != nil {
+		return nil, kv.Meta{}, err
+	}
+	defer r.Close()
+	return cluster.RestoreMachine(p.w.machineOptions(), r.Next)
+}
+
+// cannotStart judges a start that failed: an injected error means another try, anything else is a bug, unless the plan
+// damaged the data.
+func (p *process) cannotStart(err error) {
+	switch {
+	case errors.Is(err, errInjected):
+		p.w.trace.line(p.w.now, "exit", p.number, "%v", err)
+		p.close()
+		p.halt()
+		p.w.later(p.local.Between(100_000_000, 2_000_000_000), start, p.number, p.life, nil)
+	case p.disk.rotten:
+		p.w.probe("damage refused at the start")
+		p.halt()
+		p.refuse = true
+	case errors.Is(err, fs.ErrNotExist):
+		p.w.fail("start", "n%d has no directory: %v", p.number, err)
+	default:
+		p.w.fail("start", "n%d can't start, and nothing damaged its data: %v", p.number, err)
+	}
+}
+
+func (p *process) config(epoch uint64) cluster.Config {
+	o := &p.w.plan.Node
+	return cluster.Config{
+		ID: p.number, Epoch: epoch, TickNanos: int64(o.Tick), ElectionTicks: o.ElectionTicks, HeartbeatTicks: o.HeartbeatTicks,
+		RequestTicks: o.RequestTicks, EntryBytesMax: o.EntryBytes, EntryCommandsMax: o.EntryCommands, MessageBytesMax: uint64(o.MessageBytes),
+		InflightMax: o.Inflight, ApplyBytesMax: uint64(o.ApplyBytes), AppendsInflightMax: o.AppendsInflight,
+		SnapshotEntries: uint64(o.SnapshotEntries), TailEntries: uint64(o.TailEntries), LeaseReads: o.LeaseReads,
+		Machine: p.w.machineOptions(), Logger: raftLog{p},
+	}
+}
+
+// tick passes time at the rate of the process's clock.
+func tick(w *World, t *task) {
+	p := w.process(t.a)
+	if !p.up || p.life != t.b {
+		return
+	}
+	w.later(p.clock.after(int64(w.plan.Node.Tick)), tick, t.a, t.b, nil)
+	p.wake(0)
+}
+
+// give queues an event for the next step.
+func (p *process) give(e cluster.Event) {
+	p.inbox = append(p.inbox, e)
+	p.wake(p.local.Between(0, 20_000))
+}
+
+// wake has the node stepped soon.
+func (p *process) wake(after int64) {
+	if p.waking || p.paused {
+		return
+	}
+	p.waking = true
+	p.w.later(after, turn, p.number, p.life, nil)
+}
+
+// turn is the task that steps a node with what is waiting for it.
+func turn(w *World, t *task) {
+	p := w.process(t.a)
+	if !p.up || p.life != t.b {
+		return
+	}
+	p.waking = false
+	if p.paused {
+		return
+	}
+	events := append([]cluster.Event{{Kind: cluster.EventTick, Now: p.clock.now(w.now)}}, p.inbox[:min(len(p.inbox), stepEventsMax-1)]...)
+	p.inbox = append(p.inbox[:0], p.inbox[len(events)-1:]...)
+	if len(p.inbox) > 0 {
+		p.wake(0)
+	}
+	p.step(events)
+}
+
+// step steps the node and carries its effects out.
+func (p *process) step(events []cluster.Event) {
+	w := p.w
+	w.jitter.current = p.raft
+	effects := p.node.Step(events...)
+	w.jitter.current = nil
+	w.nodeSteps++
+	if effects.Fatal != nil {
+		w.fail("fatal", "n%d can't go on: %v", p.number, effects.Fatal)
+		return
+	}
+	for i := range events {
+		if s := events[i].Staged; s != nil && !effects.Takes(s) {
+			p.store.Release(cluster.SnapshotMark{Index: s.Meta.Index, Term: s.Meta.Term})
+		}
+	}
+	w.checks.stepped(p, &effects)
+	p.carryOut(&effects)
+	if effects.More {
+		// Left undone for a while now and then: nothing may depend on it.
+		p.wake(p.local.Between(0, 1)*p.local.Between(0, 100_000_000) + 1000)
+	}
+}
+
+// carryOut does what the node asks for, in the order in which package host does.
+func (p *process) carryOut(e *cluster.Effects) {
+	if e.Machine != nil {
+		p.machine = e.Machine
+	}
+	if e.Role != nil {
+		p.onRole(*e.Role)
+	}
+	if e.Members != nil {
+		p.members = *e.Members
+	}
+	p.queued = append(p.queued, e.Appends...)
+	p.compact = max(p.compact, e.Compact)
+	p.write()
+	for _, m := range e.Messages {
+		if m.GetType() == raftpb.MsgSnap {
+			p.sendSnapshot(m)
+			continue
+		}
+		p.w.network.send(p, m)
+	}
+	for i := range e.Replies {
+		p.reply(&e.Replies[i])
+	}
+	if e.Snapshot != nil {
+		p.saveSnapshot(e.Snapshot)
+	}
+}
+
+func (p *process) onRole(r cluster.Role) {
+	before := p.role
+	p.role = r
+	p.w.trace.note(p.w.now, 'r', p.number, uint64(r.State), r.Term, r.Leader)
+	if p.w.trace.on() {
+		p.w.trace.line(p.w.now, "role", p.number, "%v of term %d, leader n%d", r.State, r.Term, r.Leader)
+	}
+	if r.State == cluster.Candidate || r.State == cluster.PreCandidate {
+		p.w.faults.rising(p)
+	}
+	if before.State == cluster.Leader && r.State != cluster.Leader && len(p.requests) > 0 {
+		p.w.probe("leader lost with requests open")
+	}
+}
+
+// accepts says whether a peer's message may come in: the sender must be the instance that is known under its number.
+func (p *process) accepts(k packet) bool {
+	for _, m := range p.members.Members {
+		if m.ID == k.from {
+			return m.Instance == k.instance
+		}
+	}
+	for _, id := range p.members.Removed {
+		if id == k.from {
+			return false
+		}
+	}
+	return true
+}
+
+// crash takes the power away: what was not synced is in doubt.
+func (p *process) crash(why string) {
+	p.w.trace.note(p.w.now, 'c', p.number)
+	p.w.trace.line(p.w.now, "crash", p.number, "%s", why)
+	if p.up && len(p.writing) > 0 {
+		p.interrupt()
+	}
+	p.disk.crash()
+	p.halt()
+}
+
+// halt ends a life. Whoever waits for an answer learns that the connection broke, or nothing.
+func (p *process) halt() {
+	p.up, p.waking, p.receiving, p.transfers = false, false, false, 0
+	p.life++
+	p.node, p.store, p.machine = nil, nil, nil
+	p.inbox, p.queued, p.writing, p.compact = nil, nil, nil, 0
+	p.abandon()
+}
+
+// close lets the directory go, as the end of a process does. What it wrote stays in the page cache.
+func (p *process) close() {
+	if p.store != nil {
+		p.disk.resume()
+		if err := p.store.Close(); err != nil {
+			p.w.fail("disk", "n%d can't close its store: %v", p.number, err)
+		}
+	}
+}
+
+// exit is what a process does about a disk that failed: it ends at once, and is started again.
+func (p *process) exit(err error) {
+	p.w.trace.line(p.w.now, "exit", p.number, "%v", err)
+	if !errors.Is(err, errInjected) {
+		p.w.fail("disk", "n%d ended though its disk did nothing wrong: %v", p.number, err)
+		return
+	}
+	p.w.probe("ended after a disk error")
+	p.close()
+	p.halt()
+	p.w.later(p.local.Between(100_000_000, 2_000_000_000), start, p.number, p.life, nil)
+}

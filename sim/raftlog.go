@@ -1,0 +1,26 @@
+package sim
+
+import "fmt"
+
+// raftLog passes raft's own lines to the trace. A broken invariant panics, as raft expects of its logger.
+type raftLog struct{ p *process }
+
+func (l raftLog) line(format string, v []any) {
+	if l.p.w.trace.on() {
+		l.p.w.trace.line(l.p.w.now, "raft", l.p.number, format, v...)
+	}
+}
+
+func (l raftLog) Debug(v ...any)              {}
+func (l raftLog) Debugf(f string, v ...any)   {}
+func (l raftLog) Info(v ...any)               { l.line("%s", []any{fmt.Sprint(v...)}) }
+func (l raftLog) Infof(f string, v ...any)    { l.line(f, v) }
+func (l raftLog) Warning(v ...any)            { l.line("%s", []any{fmt.Sprint(v...)}) }
+func (l raftLog) Warningf(f string, v ...any) { l.line(f, v) }
+func (l raftLog) Error(v ...any)              { l.line("%s", []any{fmt.Sprint(v...)}) }
+func (l raftLog) Errorf(f string, v ...any)   { l.line(f, v) }
+
+func (l raftLog) Fatal(v ...any)            { panic("raft: " + fmt.Sprint(v...)) }
+func (l raftLog) Fatalf(f string, v ...any) { panic("raft: " + fmt.Sprintf(f, v...)) }
+func (l raftLog) Panic(v ...any)            { panic("raft: " + fmt.Sprint(v...)) }
+func (l raftLog) Panicf(f string, v ...any) { panic("raft: " + fmt.Sprintf(f, v...)) }

@@ -1,0 +1,202 @@
+package sim
+
+import (
+	"errors"
+	"io"
+
+	"github.com/lockstepdb/lockstep/cluster"
+	"github.com/lockstepdb/lockstep/cluster/storage"
+	"github.com/lockstepdb/lockstep/kv"
+	"go.etcd.io/raft/v3/raftpb"
+)
+
+// saving is a snapshot that is being written, chunk by chunk.
+type saving struct {
+	snapshot *kv.Snapshot
+	writer   *storage.SnapshotWriter
+	mark     cluster.SnapshotMark
+}
+
+func (p *process) saveSnapshot(s *kv.Snapshot) {
+	meta := s.Meta()
+	job := &saving{snapshot: s, mark: cluster.SnapshotMark{Index: meta.Index, Term: meta.Term}}
+	p.w.later(p.chunkTime(), save, p.number, p.life, job)
+}
+
+// chunkTime draws how long a chunk of a snapshot takes.
+func (p *process) chunkTime() int64 { return p.local.Between(1000, 5_000_000) + p.disk.slow }
+
+// save writes the next chunk.
+func save(w *World, t *task) {
+	p, job := w.process(t.a), t.it.(*saving)
+	if !p.up || p.life != t.b {
+		return
+	}
+	done, err := p.saveChunk(job)
+	if p.disk.lost {
+		p.survives(err)
+		return
+	}
+	switch {
+	case err != nil:
+		if !errors.Is(err, errInjected) {
+			w.fail("snapshot", "n%d can't save a snapshot: %v", p.number, err)
+			return
+		}
+		w.probe("snapshot could not be saved")
+		p.give(cluster.Event{Kind: cluster.EventSnapshotSaved, Failed: true})
+	case done:
+		w.probe("snapshot saved")
+		p.give(cluster.Event{Kind: cluster.EventSnapshotSaved, Index: job.mark.Index})
+	default:
+		w.later(p.chunkTime(), save, t.a, t.b, job)
+	}
+}
+
+func (p *process) saveChunk(job *saving) (done bool, err error) {
+	if job.writer == nil {
+		job.writer, err = p.store.CreateSnapshot(job.mark)
+		return false, err
+	}
+	chunk, last := job.snapshot.Next(p.chunk[:0])
+	p.chunk = chunk
+	if err := job.writer.Write(chunk); err != nil {
+		job.writer.Abort()
+		return false, err
+	}
+	if !last {
+		return false, nil
+	}
+	return true, job.writer.Commit()
+}
+
+// transfer is a snapshot on its way to a peer.
+type transfer struct {
+	message  *raftpb.Message
+	mark     cluster.SnapshotMark
+	from, to uint64
+	life     uint64 // of the sender
+	toLife   uint64 // of the receiver
+	reader   *storage.SnapshotReader
+	writer   *storage.SnapshotWriter
+}
+
+func (p *process) sendSnapshot(m *raftpb.Message) {
+	meta := m.GetSnapshot().GetMetadata()
+	job := &transfer{message: m, from: p.number, to: m.GetTo(), life: p.life, mark: cluster.SnapshotMark{Index: meta.GetIndex(), Term: meta.GetTerm()}}
+	p.w.trace.line(p.w.now, "snapshot", p.number, "to n%d, index %d", job.to, job.mark.Index)
+	if p.transfers >= transfersOutMax {
+		p.give(cluster.Event{Kind: cluster.EventSnapshotSent, Peer: job.to, Failed: true})
+		return
+	}
+	p.transfers++
+	p.w.later(p.w.network.latency(job.from, job.to), carry, 0, 0, job)
+}
+
+// carry takes one chunk from the sender's file to the receiver's.
+func carry(w *World, t *task) {
+	job := t.it.(*transfer)
+	from := w.process(job.from)
+	if !from.up || from.life != job.life {
+		job.abort(w)
+		return
+	}
+	done, err := job.chunk(w)
+	if to := w.process(job.to); to.disk.lost {
+		to.survives(err)
+		err = errPower
+	}
+	switch {
+	case err != nil:
+		job.abort(w)
+		job.report(w, true)
+	case done:
+		job.report(w, false)
+	default:
+		w.later(w.network.latency(job.from, job.to), carry, 0, 0, job)
+	}
+}
+
+func (j *transfer) report(w *World, failed bool) {
+	from := w.process(j.from)
+	if !from.up || from.life != j.life {
+		return
+	}
+	from.transfers--
+	from.give(cluster.Event{Kind: cluster.EventSnapshotSent, Peer: j.to, Failed: failed})
+}
+
+// abort gives the receiver's half up.
+func (j *transfer) abort(w *World) {
+	to := w.process(j.to)
+	if j.writer == nil || !to.up || to.life != j.toLife {
+		return
+	}
+	j.writer.Abort()
+	to.receiving = false
+}
+
+var errStream = errors.New("the stream broke")
+
+// chunk moves one chunk; done when the receiver has all and its node was told.
+func (j *transfer) chunk(w *World) (done bool, err error) {
+	from, to := w.process(j.from), w.process(j.to)
+	if w.network.cut[j.from][j.to] > 0 || !to.up || to.paused || j.writer != nil && to.life != j.toLife {
+		return false, errStream
+	}
+	if j.reader == nil {
+		j.reader, err = from.store.OpenSnapshot(j.mark)
+		return false, err
+	}
+	if j.writer == nil {
+		return false, j.open(to, from)
+	}
+	chunk, err := j.reader.Next()
+	if errors.Is(err, io.EOF) {
+		return true, j.finish(to)
+	}
+	if err != nil {
+		return false, err
+	}
+	return false, j.writer.Write(append([]byte(nil), chunk...))
+}
+
+// open prepares the receiver.
+func (j *transfer) open(to, from *process) (err error) {
+	if to.receiving || !to.accepts(packet{from: j.from, instance: from.instance}) {
+		return errStream
+	}
+	j.toLife = to.life
+	if j.writer, err = to.store.CreateSnapshot(j.mark); err == nil {
+		to.receiving = true
+	}
+	return err
+}
+
+// finish builds a machine from the file and gives both to the node.
+func (j *transfer) finish(to *process) error {
+	to.receiving = false
+	w := j.writer
+	j.writer = nil
+	if err := w.Commit(); err != nil {
+		return err
+	}
+	machine, meta, err := to.restore(j.mark)
+	if err != nil {
+		return err
+	}
+	m, err := cluster.DecodeMessage(cluster.AppendMessage(nil, j.message))
+	if err != nil {
+		return err
+	}
+	if !to.store.Hold(j.mark) {
+		to.w.probe("snapshot refused while others wait for the log")
+		return errStream
+	}
+	to.w.probe("snapshot received")
+	if len(to.queued)+len(to.writing) > 0 {
+		to.w.probe("snapshot received while entries were in flight")
+	}
+	to.give(cluster.Event{Kind: cluster.EventReceive, Message: m, Staged: &cluster.Staged{Machine: machine, Meta: meta}})
+	return nil
+}

@@ -1,0 +1,180 @@
+// Package sim runs a whole cluster and its clients in one goroutine, under a virtual clock, from one seed.
+//
+// Start with plan.Draw and Run. A World holds the processes (package cluster's node over package storage's log, both
+// unchanged), the network, the disks and the clients, and an agenda of what happens next. Nothing in it reads a clock, a global
+// source of randomness or the order of a map, so one plan gives one life, event for event, on every machine.
+//
+// One simulation runs per process at a time: raft draws the jitter of its elections from crypto/rand.Reader, which a World
+// replaces while it runs by the stream of the node that is being stepped.
+package sim
+
+import (
+	"crypto/rand"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/lockstepdb/lockstep/linearizability/history"
+	"github.com/lockstepdb/lockstep/sim/plan"
+)
+
+// Failure is what was found: the first thing that must not happen.
+type Failure struct {
+	// Kind names the check that failed.
+	Kind string
+	// Message says in one sentence what was violated.
+	Message string
+	// At is when, in nanoseconds of simulated time.
+	At int64
+}
+
+// Error returns kind and message.
+func (f *Failure) Error() string { return f.Kind + ": " + f.Message }
+
+// Result is what came of a life.
+type Result struct {
+	Failure    *Failure
+	TraceHash  uint64
+	Events     uint64 // things that happened
+	Simulated  int64  // nanoseconds
+	Operations int
+	Outcomes   map[string]int // of operations, by outcome
+	Faults     map[string]int // injected, by kind
+	Probes     map[string]int // reached, by name
+	History    *history.History
+	Steps      int // of nodes
+}
+
+// World is one cluster with everything around it.
+type World struct {
+	plan   *plan.Plan
+	now    int64
+	agenda agenda
+	events uint64
+
+	processes []*process
+	network   network
+	clients   []*client
+	faults    faults
+	checks    checks
+	trace     trace
+	history   recording
+	jitter    reader
+	nodeSteps int
+
+	failure *Failure
+	probes  map[string]int
+	ended   bool // the safety phase is over
+}
+
+// only keeps a second World from running beside the first.
+var only sync.Mutex
+
+// reader is what crypto/rand.Reader is while a World runs.
+type reader struct{ current *plan.Stream }
+
+func (r *reader) Read(b []byte) (int, error) {
+	if r.current == nil {
+		panic("sim: random bytes were asked for outside of a node's step")
+	}
+	return r.current.Read(b)
+}
+
+// eventsMax bounds a life: one that goes beyond it is stuck in a loop.
+const eventsMax = 50_000_000
+
+// Options of a run.
+type Options struct {
+	// Trace gets a line for each event; nil for none.
+	Trace io.Writer
+	// Until ends the run at that time; 0: no bound.
+	Until int64
+}
+
+// Run lives a plan to its end. The plan must be valid.
+func Run(p *plan.Plan, o Options) Result {
+	only.Lock()
+	defer only.Unlock()
+	w := newWorld(p, o)
+	before := rand.Reader
+	rand.Reader = &w.jitter
+	defer func() { rand.Reader = before }()
+	w.begin()
+	w.live(o.Until)
+	return w.result()
+}
+
+func newWorld(p *plan.Plan, o Options) *World {
+	w := &World{plan: p, probes: map[string]int{}}
+	w.trace.out = o.Trace
+	w.network.init(w)
+	w.checks.init(w)
+	w.faults.init(w)
+	for i := 1; i <= p.Nodes+p.Spares; i++ {
+		w.processes = append(w.processes, newProcess(w, uint64(i)))
+	}
+	w.history.init(p)
+	for i := 1; i <= p.Clients.Count; i++ {
+		w.clients = append(w.clients, newClient(w, i))
+	}
+	return w
+}
+
+// begin founds the cluster, starts it, and puts the faults and the operations on the agenda.
+func (w *World) begin() {
+	w.found()
+	for _, p := range w.processes[:w.plan.Nodes] {
+		w.later(p.local.Between(0, 50_000_000), start, p.number, p.life, nil)
+	}
+	w.faults.schedule()
+	for i := range w.plan.Operations {
+		w.at(int64(w.plan.Operations[i].At), arrive, uint64(i), 0, nil)
+	}
+	w.at(int64(w.plan.Safety), endSafety, 0, 0, nil)
+}
+
+// live takes one task after another.
+func (w *World) live(until int64) {
+	for w.failure == nil {
+		t, ok := w.agenda.take()
+		if !ok || until != 0 && t.at > until {
+			return
+		}
+		if t.at < w.now {
+			panic(fmt.Sprintf("sim: a task for %d at %d", t.at, w.now))
+		}
+		w.now = t.at
+		w.events++
+		if w.events > eventsMax {
+			w.fail("runaway", "more than %d events", eventsMax)
+			return
+		}
+		t.does(w, &t)
+		if w.ended && w.settled() {
+			return
+		}
+	}
+}
+
+// at schedules a task.
+func (w *World) at(at int64, does func(*World, *task), a, b uint64, it any) {
+	w.agenda.add(task{at: at, does: does, a: a, b: b, it: it})
+}
+
+// later schedules a task after a while.
+func (w *World) later(after int64, does func(*World, *task), a, b uint64, it any) {
+	w.at(w.now+after, does, a, b, it)
+}
+
+// fail ends the run. The first failure counts.
+func (w *World) fail(kind, format string, args ...any) {
+	if w.failure == nil {
+		w.failure = &Failure{Kind: kind, Message: fmt.Sprintf(format, args...), At: w.now}
+		w.trace.line(w.now, "FAIL", 0, "%s: %s", kind, w.failure.Message)
+	}
+}
+
+// probe counts something that must happen sometimes.
+func (w *World) probe(name string) { w.probes[name]++ }
+
+func (w *World) process(number uint64) *process { return w.processes[number-1] }
