@@ -79,7 +79,8 @@ func (w *World) judge() {
 	switch {
 	case v.Verdict == verdict.Linearizable || v.Checked == 0:
 	case v.Verdict == verdict.Undecided:
-		w.fail("undecided", "the history could not be judged: %s", v.Reason)
+		// Conditions that failed tell the revision that they met, not the value: several lost writes may have it.
+		w.probe("history undecided")
 	case len(v.Contradictions) > 0:
 		w.fail("linearizability", "%s", v.Contradictions[0].Sentence)
 	default:

@@ -33,16 +33,16 @@ func save(w *World, t *task) {
 		return
 	}
 	done, err := p.saveChunk(job)
-	if p.disk.lost {
-		p.survives(err)
+	if !p.storeLives() {
 		return
 	}
 	switch {
 	case err != nil:
-		if !errors.Is(err, errInjected) {
+		if !errors.Is(err, errInjected) && job.writer != nil {
 			w.fail("snapshot", "n%d can't save a snapshot: %v", p.number, err)
 			return
 		}
+		// One of the same place may be on its way in: the node asks again later.
 		w.probe("snapshot could not be saved")
 		p.give(cluster.Event{Kind: cluster.EventSnapshotSaved, Failed: true})
 	case done:
@@ -68,6 +68,14 @@ func (p *process) saveChunk(job *saving) (done bool, err error) {
 		return false, nil
 	}
 	return true, job.writer.Commit()
+}
+
+// storeLives ends the process if its store has failed, as package host does; false if it is down.
+func (p *process) storeLives() bool {
+	if !p.up {
+		return false
+	}
+	return p.survives(p.store.Err())
 }
 
 // transfer is a snapshot on its way to a peer.
@@ -102,8 +110,7 @@ func carry(w *World, t *task) {
 		return
 	}
 	done, err := job.chunk(w)
-	if to := w.process(job.to); to.disk.lost {
-		to.survives(err)
+	if !w.process(job.to).storeLives() && err == nil {
 		err = errPower
 	}
 	switch {

@@ -3,8 +3,10 @@ package host
 import (
 	"errors"
 	"fmt"
+	"path"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,11 +16,19 @@ import (
 	"github.com/lockstepdb/lockstep/kv"
 )
 
-// brittleFS fails syncs once it is told to, and can say that the disk is full.
+// brittleFS fails syncs once it is told to, or those of the directory of snapshots, and can say that the disk is full.
 type brittleFS struct {
 	vfs.FS
-	broken *atomic.Bool
-	full   *atomic.Bool
+	broken    *atomic.Bool
+	snapshots *atomic.Bool
+	full      *atomic.Bool
+}
+
+func (b brittleFS) SyncDir(dir string) error {
+	if b.snapshots.Load() && path.Base(dir) == "snapshots" {
+		return errDisk
+	}
+	return b.FS.SyncDir(dir)
 }
 
 var errDisk = errors.New("input/output error")
@@ -55,7 +65,7 @@ func (b brittleFile) SyncData() error {
 }
 
 func newBrittle() brittleFS {
-	return brittleFS{FS: vfs.OS(), broken: new(atomic.Bool), full: new(atomic.Bool)}
+	return brittleFS{FS: vfs.OS(), broken: new(atomic.Bool), snapshots: new(atomic.Bool), full: new(atomic.Bool)}
 }
 
 // A sync that fails is the end of the process: what waits is unknown, nothing is tried again, and Run tells the reason.
@@ -87,6 +97,31 @@ func TestASyncErrorEndsTheNode(t *testing.T) {
 	value, found := m.get("k")
 	require.True(t, found)
 	require.Equal(t, "v", value)
+}
+
+// Found by the simulator: a node whose disk failed while it wrote a snapshot lived on for as long as it had nothing to append. One
+// that was behind had nothing to append for good, since it could not take the snapshot that it needed.
+func TestADiskErrorInASnapshotEndsTheNode(t *testing.T) {
+	noLeaks(t)
+	g := newGroup(t, 1, func(c *Config) { c.Raft.SnapshotEntries = 100 })
+	disk := newBrittle()
+	m := g.members[0]
+	m.deps.FS = disk
+	g.start()
+	disk.snapshots.Store(true)
+	leader := g.leader()
+	for i := range 150 {
+		if r := leader.put("k", fmt.Sprint(i)); r.Outcome != cluster.Done {
+			break
+		}
+	}
+	select {
+	case err := <-m.ran:
+		m.ran <- nil
+		require.ErrorIs(t, err, errDisk)
+	case <-time.After(20 * time.Second):
+		t.Fatal("the node lives on")
+	}
 }
 
 // Below the reserve writes are refused before anything is lost; reads go on, and writes as well once there is room.

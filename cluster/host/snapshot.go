@@ -27,6 +27,7 @@ func (h *Host) saveSnapshot(s *kv.Snapshot) {
 		h.metrics.observeSnapshot(err, bytes, time.Since(began))
 		if err != nil {
 			h.log.Error("snapshot not written", "index", mark.Index, "error", err.Error())
+			h.checkStore()
 			h.queue.push(cluster.Event{Kind: cluster.EventSnapshotSaved, Failed: true})
 			return
 		}
@@ -54,6 +55,14 @@ func (h *Host) writeSnapshot(mark cluster.SnapshotMark, s *kv.Snapshot) (bytes i
 		}
 	}
 	return bytes, w.Commit()
+}
+
+// checkStore ends the process if the store has failed. A node that waits for a snapshot appends nothing, and would live on
+// without ever being able to take one.
+func (h *Host) checkStore() {
+	if err := h.store.Err(); err != nil {
+		h.fail(fmt.Errorf("writing a snapshot: %w", err))
+	}
 }
 
 // progress logs about a transfer now and then.
@@ -138,6 +147,7 @@ func (p peers) Snapshot(in *transport.SnapshotReceiver) error {
 	p.metrics.observeTransfer("in", err)
 	if err != nil {
 		p.log.Warn("snapshot not received", "peer", in.From, "index", in.Mark().Index, "error", err.Error())
+		p.checkStore()
 		return err
 	}
 	if !p.store.Hold(in.Mark()) {

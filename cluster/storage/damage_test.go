@@ -440,6 +440,22 @@ func TestHeldSnapshotOutlivesNewerOnes(t *testing.T) {
 	require.False(t, s.Hold(cluster.SnapshotMark{Index: 120, Term: 4}), "they are bounded")
 	s.Release(cluster.SnapshotMark{Index: 110, Term: 4})
 	require.True(t, s.Hold(cluster.SnapshotMark{Index: 120, Term: 4}))
+	require.NoError(t, s.Err())
+}
+
+// The same snapshot may arrive twice, and be taken once.
+func TestHoldsOfOneMarkEndTogether(t *testing.T) {
+	fsys := newDir(t)
+	s, _ := start(t, fsys, wide())
+	held := cluster.SnapshotMark{Index: 100, Term: 4}
+	snapshotAt(t, s, held.Index, held.Term)
+	for range HeldMax {
+		require.True(t, s.Hold(held))
+	}
+	put(t, s, cluster.Append{Snapshot: held, Sync: true, HardState: cluster.HardState{Term: 4, Commit: held.Index}})
+	for i := range uint64(HeldMax) {
+		require.True(t, s.Hold(cluster.SnapshotMark{Index: 110 + i, Term: 4}))
+	}
 }
 
 func TestAppendsThatWouldBreakTheLogPanic(t *testing.T) {

@@ -64,7 +64,7 @@ func (s *Store) Append(appends []cluster.Append) (low bool, err error) {
 	}
 	for i := range appends {
 		if appends[i].Snapshot.Index != 0 {
-			s.Release(appends[i].Snapshot)
+			s.releaseAll(appends[i].Snapshot)
 		}
 	}
 	s.countAppended(s.log.reserve.appended - before)

@@ -334,7 +334,14 @@ func (s *Store) Hold(mark cluster.SnapshotMark) bool {
 	return true
 }
 
-// Release ends a hold: the node had no use for the snapshot.
+// releaseAll ends all holds of a mark that is in the log: the file is counted on now.
+func (s *Store) releaseAll(mark cluster.SnapshotMark) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = slices.DeleteFunc(s.held, func(m cluster.SnapshotMark) bool { return m == mark })
+}
+
+// Release ends one hold: the node had no use for the snapshot.
 func (s *Store) Release(mark cluster.SnapshotMark) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

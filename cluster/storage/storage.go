@@ -238,6 +238,15 @@ func (s *Store) usable() error {
 	return nil
 }
 
+// Err is the error with which the store has failed for good, nil while it has not: whoever runs it ends then, also if
+// nothing is to be appended at the moment. Safe for concurrent use.
+func (s *Store) Err() error {
+	if f := s.failed.Load(); f != nil {
+		return f
+	}
+	return nil
+}
+
 // fail ends the store with the first error that comes here, and returns that one.
 func (s *Store) fail(err error) error {
 	var f *FailedError
