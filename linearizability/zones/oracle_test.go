@@ -143,8 +143,12 @@ func around(ops []model.Op, conflict []int32, puts bool) []model.Op {
 func alone(ops []model.Op, conflict []int32) []model.Op {
 	mentioned := map[history.Value]bool{}
 	for _, i := range conflict {
-		mentioned[ops[i].Observed] = true
-		mentioned[ops[i].Condition.Value] = true
+		if o := ops[i]; o.Kind == history.Get || o.HasObserved {
+			mentioned[o.Observed] = true
+		}
+		if c := ops[i].Condition; c.Kind == history.ValueEquals {
+			mentioned[c.Value] = true
+		}
 	}
 	var rest []model.Op
 	for _, op := range around(ops, conflict, true) {
@@ -155,10 +159,12 @@ func alone(ops []model.Op, conflict []int32) []model.Op {
 	return rest
 }
 
-// plain says that a history has reads and unconditional writes only.
+// plain says that a history has reads and unconditional writes only, which say nothing of what they found. Of writes that did find
+// the key a conflict may need any number: each could have been what another found.
 func plain(ops []model.Op) bool {
 	for _, o := range ops {
-		if o.Kind != history.Get && (o.Kind != history.Put || o.Condition.Kind != history.Always) || o.Outcome == history.ConditionFailed {
+		if o.Kind != history.Get && (o.Kind != history.Put || o.Condition.Kind != history.Always) || o.Outcome == history.ConditionFailed ||
+			o.Kind == history.Put && o.Existed != history.NotSaid {
 			return false
 		}
 	}

@@ -33,7 +33,8 @@ func (k *key) shrink() []int32 {
 }
 
 // withWriters adds the writes of the values and revisions that a conflict's operations mention: their times are part of the
-// contradiction. It goes on from those it adds which keep their condition even when they are left out: see shrinking.
+// contradiction. So are those of what these mention, and so on: a write that is missing could have taken effect at any time, and
+// then explain what a delete found.
 func (k *key) withWriters(conflict []int32) []int32 {
 	writers := map[history.Value][]int32{}
 	for i := range k.ops {
@@ -46,11 +47,7 @@ func (k *key) withWriters(conflict []int32) []int32 {
 		added[i] = true
 	}
 	for at := 0; at < len(all); at++ {
-		i := all[at]
-		if o := &k.ops[i]; at >= len(conflict) && o.Kind == history.Put && !k.entries[i].unknown {
-			continue
-		}
-		for _, w := range k.mentions(i, writers) {
+		for _, w := range k.mentions(all[at], writers) {
 			if !added[w] {
 				added[w], all = true, append(all, w)
 			}
@@ -61,8 +58,14 @@ func (k *key) withWriters(conflict []int32) []int32 {
 
 // mentions returns the writes of what an operation observed or asked for.
 func (k *key) mentions(i int32, writers map[history.Value][]int32) []int32 {
+	var mentioned []int32
 	o := &k.ops[i]
-	mentioned := slices.Concat(writers[o.Observed], writers[o.Condition.Value])
+	if o.Kind == history.Get || o.HasObserved {
+		mentioned = append(mentioned, writers[o.Observed]...)
+	}
+	if o.Condition.Kind == history.ValueEquals {
+		mentioned = append(mentioned, writers[o.Condition.Value]...)
+	}
 	if c := k.entries[i].sees; c >= 0 && k.clusters[c].writer != none {
 		mentioned = append(mentioned, k.clusters[c].writer)
 	}

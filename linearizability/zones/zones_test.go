@@ -194,6 +194,9 @@ func TestConflictsOfPresenceHaveTheirWriters(t *testing.T) {
 		"the writer before an unknown one": {
 			putOf(-2, 2, "1"), getOf(0, 7, "1"), swapOf(0, 10, "2", "3"), unknown(swapOf(2, 0, "1", "2")), silentDelete(5, 6, ""), deleteOf(8, 11),
 		},
+		"the writer before an added put": {
+			putOf(0, 0, "0"), swapOf(0, 7, "0", "1"), deleteOf(7, 7), silentDelete(3, 3, ""), getOf(0, 0, "1"),
+		},
 		"the writer before a delete": {
 			ifPresentAt(-1, 2, "1"), getOf(0, 2, "1"), silentDelete(0, 3, "1"), getOf(2, 6, ""), unknown(ifPresentAt(3, 0, "3")),
 			getOf(3, 9, "3"), unknown(putOf(4, 0, "2")), getOf(16, 18, "2"),
