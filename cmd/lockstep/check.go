@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -38,6 +39,7 @@ and 65 if a file can't be read. A violation comes with the smallest set of opera
 			}
 			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
+			context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process
 			return check.Run(ctx, s)
 		},
 	}
@@ -45,7 +47,7 @@ and 65 if a file can't be read. A violation comes with the smallest set of opera
 	f.StringVar(&s.Format, "format", "auto", "auto, "+strings.Join(readers.Formats, ", "))
 	f.StringVar(&s.Model, "model", "", "register, cas-register or kv: operations that it lacks are an error (default: what the format implies)")
 	f.StringVar(&s.Initial, "initial", "", "what every key holds at the start, as the history writes it (default: what the format implies)")
-	f.Var(&s.Budget, "budget", "the search's bounds: steps of the model for each key, a time for each history, or both with a comma")
+	f.Var(&s.Budget, "budget", "the search's bounds: steps of the model for each key (5000000 if not given), a time for each history (none), or both with a comma")
 	f.Var(&s.Tiers, "tiers", "the methods that may decide: witness, zones, search")
 	f.IntVar(&s.Workers, "workers", 0, "keys that are searched at once; 0: one for each processor")
 	f.StringVar(&s.HTML, "html", "", "write a page: a file, or a folder for several histories")
@@ -66,6 +68,11 @@ func studySettings(c *cobra.Command, s *check.Settings, given []string) error {
 	}
 	if !slices.Contains([]string{"", "register", "cas-register", "kv"}, s.Model) {
 		return usage(c, fmt.Errorf("unknown model %q: say register, cas-register or kv", s.Model))
+	}
+	for name, value := range map[string]string{"html": s.HTML, "junit": s.JUnit} {
+		if value == "" && c.Flags().Changed(name) {
+			return usage(c, fmt.Errorf("--%s names no file", name))
+		}
 	}
 	if s.Workers < 0 {
 		return usage(c, errors.New("--workers must not be negative"))

@@ -2,11 +2,13 @@ package check
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/lockstepdb/lockstep/cmd/lockstep/internal/exit"
@@ -18,40 +20,70 @@ var indexText string
 
 var indexPage = template.Must(template.New("index").Parse(indexText))
 
-// pages writes the reports for people: one page for one history, or a folder with a page each and an index.
-type pages struct {
-	file    string // one page
-	dir     string // or a folder
-	written map[string]string
-	taken   map[string]bool
+// output is the files that are written: one page for one history, or a folder with a page each and an index; and JUnit.
+type output struct {
+	file      string // one page
+	dir       string // or a folder
+	junitFile string
+	taken     map[string]bool
 }
 
-// newPages prepares the place. A folder is meant when there are several histories, or the path is one or ends like one.
-func newPages(path string, files []string) (*pages, error) {
-	p := &pages{written: map[string]string{}, taken: map[string]bool{"index.html": true}}
-	if path == "" {
-		return p, nil
+// newOutput prepares the places, so that a long check does not end with a report that can't be written. A folder of pages is meant when there
+// are several histories, or the path is one or ends like one.
+func newOutput(s *Settings) (*output, error) {
+	out := &output{junitFile: s.JUnit, taken: map[string]bool{"index.html": true}}
+	if s.HTML != "" {
+		at, err := os.Stat(s.HTML)
+		folder := err == nil && at.IsDir() || strings.HasSuffix(s.HTML, "/")
+		switch {
+		case len(s.Files) > 1 && !folder && (err == nil || strings.HasSuffix(s.HTML, ".html")):
+			return nil, exit.New(exit.Usage, "name a folder for their pages", "--html %s is a file, and there are %d histories", s.HTML, len(s.Files))
+		case len(s.Files) > 1 || folder:
+			out.dir = s.HTML
+		default:
+			out.file = s.HTML
+		}
 	}
-	at, err := os.Stat(path)
-	isFolder := err == nil && at.IsDir()
-	if err == nil && !isFolder && len(files) > 1 {
-		return nil, exit.New(exit.Usage, "name a folder", "--html %s is a file, and there are %d histories", path, len(files))
-	}
-	if len(files) == 1 && !isFolder && !strings.HasSuffix(path, "/") {
-		p.file = path
-		return p, nil
-	}
-	p.dir = path
-	return p, os.MkdirAll(path, 0o755)
+	return out, out.prepare()
 }
 
-// write makes the page of one history.
-func (p *pages) write(c checked) error {
-	path := p.file
-	if p.dir != "" {
-		name := p.name(c.name)
-		p.written[c.name] = name
-		path = filepath.Join(p.dir, name)
+// prepare makes the folders and tries the files.
+func (o *output) prepare() error {
+	if o.dir != "" {
+		if err := os.MkdirAll(o.dir, 0o755); err != nil {
+			return unwritable(err)
+		}
+	}
+	for _, file := range []string{o.file, o.junitFile} {
+		if file == "" {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return unwritable(err)
+		}
+		f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE, 0o644)
+		if err != nil {
+			return unwritable(err)
+		}
+		f.Close()
+	}
+	return nil
+}
+
+func unwritable(err error) error {
+	return exit.Wrap(exit.Usage, "name another place for the report", err)
+}
+
+// page writes the page of one history.
+func (o *output) page(c *checked) error {
+	path := o.file
+	if o.dir != "" {
+		c.page = o.name(c.name)
+		path = filepath.Join(o.dir, c.page)
+	}
+	if c.err != nil {
+		c.page = ""
+		return nil
 	}
 	if path == "" {
 		return nil
@@ -60,11 +92,15 @@ func (p *pages) write(c checked) error {
 	if err := report.HTML(&b, c.Checked); err != nil {
 		return err
 	}
-	return os.WriteFile(path, b.Bytes(), 0o644)
+	return write(path, b.Bytes())
+}
+
+func write(path string, b []byte) error {
+	return exit.Wrap(exit.BadData, "the report is not whole", os.WriteFile(path, b, 0o644))
 }
 
 // name returns a page's file name, which no other page has.
-func (p *pages) name(file string) string {
+func (o *output) name(file string) string {
 	clean := strings.Trim(strings.Map(func(r rune) rune {
 		if r == '/' || r == '\\' || r == ':' || r == ' ' {
 			return '-'
@@ -72,10 +108,10 @@ func (p *pages) name(file string) string {
 		return r
 	}, filepath.ToSlash(file)), "-.")
 	name := clean + ".html"
-	for i := 2; p.taken[name]; i++ {
+	for i := 2; o.taken[name]; i++ {
 		name = fmt.Sprintf("%s-%d.html", clean, i)
 	}
-	p.taken[name] = true
+	o.taken[name] = true
 	return name
 }
 
@@ -85,24 +121,37 @@ type row struct {
 	Operations                    int
 }
 
-// writeIndex lists the pages, if there is a folder of them.
-func (p *pages) writeIndex(all []checked) error {
-	if p.dir == "" {
+// gravest is the order of the index.
+var gravest = []string{"violation", "unreadable", "undecided", "linearizable"}
+
+// index lists the pages, the gravest first, if there is a folder of them.
+func (o *output) index(all []checked) error {
+	if o.dir == "" {
 		return nil
 	}
-	rows := make([]row, 0, len(all))
+	data := struct {
+		Counts []string
+		Rows   []row
+	}{}
+	count := map[string]int{}
 	for _, c := range all {
-		r := row{File: c.name, Page: p.written[c.name], Verdict: c.Result.Verdict.String(), Operations: c.Result.Operations, Sentence: sentence(c)}
-		if c.err != nil {
-			r.Verdict, r.Sentence = "unreadable", c.err.Error()
+		r := row{File: c.name, Page: c.page, Verdict: c.standing(), Operations: c.Result.Operations, Sentence: sentence(c)}
+		count[r.Verdict]++
+		data.Rows = append(data.Rows, r)
+	}
+	slices.SortStableFunc(data.Rows, func(a, b row) int {
+		return cmp.Compare(slices.Index(gravest, a.Verdict), slices.Index(gravest, b.Verdict))
+	})
+	for _, name := range gravest {
+		if count[name] > 0 {
+			data.Counts = append(data.Counts, fmt.Sprintf("%d %s", count[name], name))
 		}
-		rows = append(rows, r)
 	}
 	var b bytes.Buffer
-	if err := indexPage.Execute(&b, rows); err != nil {
+	if err := indexPage.Execute(&b, data); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(p.dir, "index.html"), b.Bytes(), 0o644)
+	return write(filepath.Join(o.dir, "index.html"), b.Bytes())
 }
 
 // sentence returns the first that explains a violation, or why a history is undecided.
@@ -115,20 +164,25 @@ func sentence(c checked) string {
 			return k.Contradiction.Sentence
 		}
 	}
-	return firstReason(c.Result)
+	if c.Result.Reason != "" {
+		return c.Result.Reason
+	}
+	for _, k := range c.Result.Keys {
+		if k.Reason != "" {
+			return k.Reason
+		}
+	}
+	return ""
 }
 
-// writeJUnit writes the file for build servers.
-func (s *Settings) writeJUnit(all []report.Checked) error {
-	if s.JUnit == "" {
+// junit writes the file for build servers.
+func (o *output) junit(all []report.Checked) error {
+	if o.junitFile == "" {
 		return nil
 	}
 	var b bytes.Buffer
 	if err := report.JUnit(&b, all); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(s.JUnit), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(s.JUnit, b.Bytes(), 0o644)
+	return write(o.junitFile, b.Bytes())
 }

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -14,7 +15,7 @@ import (
 // print shows one file's verdict, its keys, and why it is violated.
 func (s *Settings) print(c checked) {
 	if c.err != nil {
-		fmt.Fprintf(s.Out, "%s: can't be read: %v\n", c.name, c.err)
+		fmt.Fprintf(s.Out, "%s: %s\n", c.name, c.Unread)
 		return
 	}
 	fmt.Fprintf(s.Out, "%s: %s (%s, %s)\n", c.name, c.Result.Verdict, counts(c), time.Duration(c.Nanoseconds).Round(time.Millisecond))
@@ -23,17 +24,25 @@ func (s *Settings) print(c checked) {
 	}
 	s.printKeys(c.Result)
 	for i := range c.Result.Contradictions {
-		s.printContradiction(c.History, "all keys", &c.Result.Contradictions[i])
+		s.printContradiction(c.History, &c.Result.Contradictions[i])
 	}
 	for _, k := range c.Result.Keys {
 		if k.Contradiction != nil {
-			s.printContradiction(c.History, "key "+keyText(k.Key), k.Contradiction)
+			s.printContradiction(c.History, k.Contradiction)
 		}
 	}
 }
 
 func counts(c checked) string {
-	return fmt.Sprintf("%d operations, %d checked, %d keys", c.Result.Operations, c.Result.Checked, len(c.Result.Keys))
+	return fmt.Sprintf("%s, %d checked, %s", amount(c.Result.Operations, "operation"), c.Result.Checked, amount(len(c.Result.Keys), "key"))
+}
+
+// amount returns "1 key", "2 keys".
+func amount(n int, of string) string {
+	if n == 1 {
+		return "1 " + of
+	}
+	return fmt.Sprintf("%d %ss", n, of)
 }
 
 // remarks are what a reader should know of a history besides its verdict.
@@ -56,33 +65,44 @@ func remarks(c checked) []string {
 	return lines
 }
 
+// alikeMax is how many undecided keys of one reason are listed; the rest are counted.
+const alikeMax = 10
+
 // printKeys shows a line for each key, or with Quiet only for those with a problem.
 func (s *Settings) printKeys(r verdict.Result) {
 	t := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
 	header := false
+	alike := map[string]int{}
+	var reasons []string
 	for _, k := range r.Keys {
 		if s.Quiet && k.Verdict == verdict.Linearizable {
 			continue
+		}
+		if k.Verdict == verdict.Undecided {
+			if alike[k.Reason] == 0 {
+				reasons = append(reasons, k.Reason)
+			}
+			if alike[k.Reason]++; alike[k.Reason] > alikeMax {
+				continue
+			}
 		}
 		if !header {
 			fmt.Fprintln(t, "  KEY\tVERDICT\tTIER\tOPERATIONS\tSTEPS\t")
 			header = true
 		}
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%d\t%d\t%s\n", keyText(k.Key), k.Verdict, k.Tier, k.Operations, k.Steps, k.Reason)
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%d\t%d\t%s\n", history.Text(k.Key), k.Verdict, k.Tier, k.Operations, k.Steps, k.Reason)
 	}
 	t.Flush()
-}
-
-func keyText(key string) string {
-	if key == "" {
-		return "(the only one)"
+	for _, reason := range reasons {
+		if more := alike[reason] - alikeMax; more > 0 {
+			fmt.Fprintf(s.Out, "  and %s: %s\n", amount(more, "more key"), reason)
+		}
 	}
-	return history.Text(key)
 }
 
 // printContradiction shows the sentence and the operations that it speaks of.
-func (s *Settings) printContradiction(h *history.History, where string, c *verdict.Contradiction) {
-	fmt.Fprintf(s.Out, "\n  %s, %s: %s\n", where, c.Kind, c.Sentence)
+func (s *Settings) printContradiction(h *history.History, c *verdict.Contradiction) {
+	fmt.Fprintf(s.Out, "\n  %s: %s\n", c.Kind, c.Sentence)
 	t := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
 	origin := earliest(h, c.Operations)
 	for _, i := range c.Operations {
@@ -126,11 +146,7 @@ func (s *Settings) summary(all []checked) {
 	}
 	count := map[string]int{}
 	for _, c := range all {
-		if c.err != nil {
-			count["unreadable"]++
-			continue
-		}
-		count[c.Result.Verdict.String()]++
+		count[c.standing()]++
 	}
 	var parts []string
 	for _, name := range []string{"linearizable", "violation", "undecided", "unreadable"} {
@@ -139,9 +155,17 @@ func (s *Settings) summary(all []checked) {
 		}
 	}
 	fmt.Fprintf(s.Out, "\n%d histories: %s\n", len(all), strings.Join(parts, ", "))
-	if skipped := len(s.Files) - len(all); skipped > 0 {
-		fmt.Fprintf(s.Out, "%d not checked: interrupted\n", skipped)
+}
+
+// standing is what became of a file, in a word.
+func (c *checked) standing() string {
+	switch {
+	case c.err == nil:
+		return c.Result.Verdict.String()
+	case errors.Is(c.err, errInterrupted):
+		return "undecided"
 	}
+	return "unreadable"
 }
 
 // quoted returns a word as a shell takes it.

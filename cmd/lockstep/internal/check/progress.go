@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
@@ -13,7 +14,7 @@ import (
 const (
 	// quietFor is how long nothing is shown: most checks end sooner.
 	quietFor = 2 * time.Second
-	// redrawEvery bounds how often a terminal's line changes, and plainEvery how often a line is added where there is none.
+	// redrawEvery is how often a terminal's line changes, and plainEvery how often a line is added where there is none.
 	redrawEvery = 100 * time.Millisecond
 	plainEvery  = 10 * time.Second
 
@@ -26,53 +27,115 @@ type progress struct {
 	terminal bool
 	files    int
 	started  time.Time
-	shown    time.Time
-	drawn    bool
+	ended    chan struct{}
+
+	mu          sync.Mutex
+	file        int
+	name        string
+	began       time.Time // with this file
+	read        int64     // bytes
+	done, total int       // keys
+	drawn       bool
+	plain       time.Time // of the last plain line
+	hidden      bool
+	stopped     bool
 }
 
-func newProgress(out io.Writer, files int) *progress {
+// startProgress begins to watch; stop ends it.
+func startProgress(out io.Writer, files int) *progress {
 	f, ok := out.(*os.File)
-	return &progress{out: out, terminal: ok && term.IsTerminal(int(f.Fd())), files: files, started: time.Now()}
-}
-
-// file returns the callback for one file's keys.
-func (p *progress) file(i int, name string) func(done, total int) {
-	p.show(i, name, 0, 0)
-	return func(done, total int) { p.show(i, name, done, total) }
-}
-
-func (p *progress) show(i int, name string, done, total int) {
 	now := time.Now()
-	every := plainEvery
-	if p.terminal {
-		every = redrawEvery
-	}
-	if now.Sub(p.started) < quietFor || now.Sub(p.shown) < every {
-		return
-	}
-	p.shown = now
-	line := fmt.Sprintf("%s %d of %d files, %s: %d of %d keys, %s", bar(i, p.files, done, total), i, p.files, name, done, total, now.Sub(p.started).Round(time.Second))
-	if !p.terminal {
-		fmt.Fprintln(p.out, line)
-		return
-	}
-	p.drawn = true
-	fmt.Fprintf(p.out, "\r\x1b[K%s", line)
+	p := &progress{out: out, terminal: ok && term.IsTerminal(int(f.Fd())), files: files, started: now, plain: now, ended: make(chan struct{}), hidden: true}
+	go p.run()
+	return p
 }
 
-// clear removes the bar, so that results stand on lines of their own.
-func (p *progress) clear() {
+func (p *progress) run() {
+	t := time.NewTicker(redrawEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-p.ended:
+			return
+		case now := <-t.C:
+			p.mu.Lock()
+			p.show(now)
+			p.mu.Unlock()
+		}
+	}
+}
+
+// stop ends it, and leaves no line behind.
+func (p *progress) stop() {
+	p.hide()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.stopped {
+		p.stopped = true
+		close(p.ended)
+	}
+}
+
+// begin turns to a file.
+func (p *progress) begin(i int, name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.file, p.name, p.began, p.read, p.done, p.total, p.hidden = i, name, time.Now(), 0, 0, 0, false
+}
+
+// bytes counts what was read.
+func (p *progress) bytes(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.read += int64(n)
+}
+
+// keys is told how many keys of how many are decided.
+func (p *progress) keys(done, total int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done, p.total = done, total
+}
+
+// hide removes the bar, so that results stand on lines of their own.
+func (p *progress) hide() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hidden = true
 	if p.drawn {
 		fmt.Fprint(p.out, "\r\x1b[K")
 		p.drawn = false
 	}
 }
 
+// show is called with the lock held.
+func (p *progress) show(now time.Time) {
+	if p.hidden || now.Sub(p.started) < quietFor || !p.terminal && now.Sub(p.plain) < plainEvery {
+		return
+	}
+	line := fmt.Sprintf("%s file %d of %d, %s: %s, %s", p.bar(), p.file+1, p.files, p.name, p.what(), now.Sub(p.began).Round(time.Second))
+	if p.terminal {
+		p.drawn = true
+		fmt.Fprintf(p.out, "\r\x1b[K%s", line)
+		return
+	}
+	p.plain = now
+	fmt.Fprintln(p.out, line)
+}
+
+func (p *progress) what() string {
+	const mebibyte = 1 << 20
+	if p.total == 0 && p.done == 0 {
+		return fmt.Sprintf("%d MiB read", p.read/mebibyte)
+	}
+	return fmt.Sprintf("%d of %s decided", p.done, amount(p.total, "key"))
+}
+
 // bar draws how much of all files is done, where the keys of the current file are its parts.
-func bar(file, files, done, total int) string {
-	cells := barCells * file / files
-	if total > 0 {
-		cells += barCells * done / total / files
+func (p *progress) bar() string {
+	cells := barCells * p.file / p.files
+	if p.total > 0 {
+		cells += barCells * p.done / p.total / p.files
 	}
 	return "[" + strings.Repeat("#", cells) + strings.Repeat(".", barCells-cells) + "]"
 }

@@ -8,54 +8,63 @@ import (
 
 	"github.com/lockstepdb/lockstep/cmd/lockstep/internal/exit"
 	"github.com/lockstepdb/lockstep/linearizability"
+	"github.com/lockstepdb/lockstep/linearizability/history"
 	"github.com/lockstepdb/lockstep/linearizability/report"
 	"github.com/lockstepdb/lockstep/linearizability/verdict"
 )
 
-// checked is one argument: what was found, or why it could not be read.
+// checked is one argument: what was found, or why it could not be read or was not reached.
 type checked struct {
 	name string
+	page string // its page in the folder of pages
 	report.Checked
 	err error
 }
 
-// Run judges all files. Its error carries the exit code.
+// errInterrupted is why a file was not reached.
+var errInterrupted = errors.New("not checked: interrupted")
+
+// Run judges all files. Its error carries the exit code. When ctx ends, what was not decided by then is undecided.
 func Run(ctx context.Context, s Settings) error {
-	pages, err := newPages(s.HTML, s.Files)
+	out, err := newOutput(&s)
 	if err != nil {
 		return err
 	}
 	all := make([]checked, 0, len(s.Files))
-	p := newProgress(s.Errs, len(s.Files))
+	p := startProgress(s.Errs, len(s.Files))
+	defer p.stop()
+	var unwritten error
 	for i, name := range s.Files {
-		c := s.one(ctx, name, p.file(i, name))
-		p.clear()
-		if c.err == nil {
-			if err := pages.write(c); err != nil {
-				return err
-			}
-		}
+		p.begin(i, name)
+		c := s.one(ctx, name, p)
+		p.hide()
+		unwritten = errors.Join(unwritten, out.page(&c))
 		if !s.JSON {
 			s.print(c)
 		}
-		all = append(all, c.lean(s))
-		if ctx.Err() != nil {
-			break
-		}
+		all = append(all, c.lean(&s))
 	}
-	return s.finish(all, pages)
+	p.stop()
+	return errors.Join(s.finish(all, out), unwritten)
 }
 
 // one reads and judges one file.
-func (s *Settings) one(ctx context.Context, name string, progress func(done, total int)) checked {
+func (s *Settings) one(ctx context.Context, name string, p *progress) checked {
 	c := checked{name: name}
 	started := time.Now()
-	c.History, c.err = s.read(name)
+	if ctx.Err() != nil {
+		c.err = errInterrupted
+	} else if c.History, c.err = s.read(ctx, name, p); ctx.Err() != nil && c.err != nil {
+		c.err = errInterrupted
+	}
 	if c.err != nil {
+		c.History = &history.History{Origin: history.Origin{File: name}}
+		c.Unread = unreadable(c.err)
+		c.Result.Reason = c.Unread
 		return c
 	}
 	c.Result = linearizability.Check(ctx, c.History, linearizability.Options{
-		Steps: s.Budget.Steps, Time: s.Budget.Time, Workers: s.Workers, Tiers: s.Tiers, Progress: progress, Certificates: s.HTML != "",
+		Steps: s.Budget.Steps, Time: s.Budget.Time, Workers: s.Workers, Tiers: s.Tiers, Progress: p.keys, Certificates: s.HTML != "",
 	})
 	c.Command = s.command(name)
 	c.Nanoseconds = time.Since(started).Nanoseconds()
@@ -63,9 +72,9 @@ func (s *Settings) one(ctx context.Context, name string, progress func(done, tot
 }
 
 // lean forgets the history unless something still needs it: many files may follow.
-func (c checked) lean(s Settings) checked {
+func (c checked) lean(s *Settings) checked {
 	if !s.JSON && s.JUnit == "" {
-		c.History = nil
+		c.History = &history.History{Origin: c.History.Origin}
 	}
 	for i := range c.Result.Keys {
 		c.Result.Keys[i].Order = nil
@@ -74,25 +83,20 @@ func (c checked) lean(s Settings) checked {
 }
 
 // finish writes what covers all files and decides how the command ends.
-func (s *Settings) finish(all []checked, pages *pages) error {
-	if err := pages.writeIndex(all); err != nil {
-		return err
-	}
-	var read []report.Checked
+func (s *Settings) finish(all []checked, out *output) error {
+	reports := make([]report.Checked, 0, len(all))
 	for _, c := range all {
-		if c.err == nil {
-			read = append(read, c.Checked)
-		}
+		reports = append(reports, c.Checked)
 	}
+	var unwritten error
 	if s.JSON {
-		if err := report.JSON(s.Out, read); err != nil {
-			return err
-		}
+		unwritten = report.JSON(s.Out, reports)
 	} else {
 		s.summary(all)
 	}
-	if err := s.writeJUnit(read); err != nil {
-		return err
+	unwritten = errors.Join(unwritten, out.index(all), out.junit(reports))
+	if unwritten != nil {
+		return unwritten
 	}
 	if s.KnownAnswers {
 		return s.answers(all)
@@ -100,52 +104,46 @@ func (s *Settings) finish(all []checked, pages *pages) error {
 	return ending(all)
 }
 
-// ending turns the verdicts into the command's error: a violation before an unreadable file before an undecided verdict.
+// ending turns the verdicts into the command's error: a violation before an unreadable file before what is undecided.
 func ending(all []checked) error {
 	count := map[verdict.Verdict]int{}
-	var unreadable error
+	var unread []error
+	interrupted := false
 	for _, c := range all {
-		if c.err != nil {
-			unreadable = errors.Join(unreadable, c.err)
-			continue
+		switch {
+		case errors.Is(c.err, errInterrupted):
+			interrupted = true
+			count[verdict.Undecided]++
+		case c.err != nil:
+			unread = append(unread, c.err)
+		default:
+			count[c.Result.Verdict]++
 		}
-		count[c.Result.Verdict]++
 	}
 	switch {
-	case count[verdict.Violation] == 1 && len(all) == 1:
-		return exit.New(exit.Failure, "", "the history is not linearizable")
 	case count[verdict.Violation] > 0:
-		return exit.New(exit.Failure, "", "%d of %d histories are not linearizable", count[verdict.Violation], len(all))
-	case unreadable != nil:
-		return exit.Wrap(exit.BadData, "", unreadable)
+		return exit.New(exit.Failure, "", "%s not linearizable", part(count[verdict.Violation], len(all)))
+	case len(unread) == 1:
+		return exit.Wrap(exit.BadData, "", unread[0])
+	case len(unread) > 1:
+		return exit.New(exit.BadData, "see above", "%d of %s can't be read", len(unread), amount(len(all), "file"))
+	case interrupted:
+		return exit.New(exit.Undecided, "", "interrupted: %s undecided", part(count[verdict.Undecided], len(all)))
 	case count[verdict.Undecided] > 0:
-		return exit.New(exit.Undecided, undecidedNext(all), "%d of %d histories are undecided", count[verdict.Undecided], len(all))
+		return exit.New(exit.Undecided, "see the reason above, raise --budget, or read docs/linearizability.md", "%s undecided", part(count[verdict.Undecided], len(all)))
 	}
 	return nil
 }
 
-// undecidedNext returns what to do about the first undecided history.
-func undecidedNext(all []checked) string {
-	for _, c := range all {
-		if c.err == nil && c.Result.Verdict == verdict.Undecided {
-			if reason := firstReason(c.Result); reason != "" {
-				return reason
-			}
-		}
+// part returns "the history is", or "2 of 3 histories are".
+func part(n, of int) string {
+	switch {
+	case of == 1:
+		return "the history is"
+	case n == 1:
+		return fmt.Sprintf("1 of %d histories is", of)
 	}
-	return "raise --budget"
-}
-
-func firstReason(r verdict.Result) string {
-	if r.Reason != "" {
-		return r.Reason
-	}
-	for _, k := range r.Keys {
-		if k.Verdict == verdict.Undecided && k.Reason != "" {
-			return k.Reason
-		}
-	}
-	return ""
+	return fmt.Sprintf("%d of %d histories are", n, of)
 }
 
 // command returns the line that repeats the check of one file.

@@ -1,6 +1,8 @@
 package check
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,8 +17,8 @@ import (
 var inFolder = []string{"history.jsonl", "history.edn"}
 
 // read returns the history that an argument names.
-func (s *Settings) read(name string) (*history.History, error) {
-	h, err := s.open(name)
+func (s *Settings) read(ctx context.Context, name string, p *progress) (*history.History, error) {
+	h, err := s.open(source{ctx, p}, name)
 	if err != nil {
 		return nil, err
 	}
@@ -27,24 +29,24 @@ func (s *Settings) read(name string) (*history.History, error) {
 	return h, nil
 }
 
-func (s *Settings) open(name string) (*history.History, error) {
+func (s *Settings) open(from source, name string) (*history.History, error) {
 	if name == "-" {
-		return s.parse(s.In, "standard input")
+		return s.parse(from.of(s.In), "standard input")
 	}
 	at, err := os.Stat(name)
 	if err == nil && at.IsDir() {
-		return s.folder(name)
+		return s.folder(from, name)
 	}
-	return s.file(name)
+	return s.file(from, name)
 }
 
-func (s *Settings) file(name string) (*history.History, error) {
+func (s *Settings) file(from source, name string) (*history.History, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, exit.Wrap(exit.BadData, "", err)
 	}
 	defer f.Close()
-	return s.parse(f, name)
+	return s.parse(from.of(f), name)
 }
 
 func (s *Settings) parse(r io.Reader, name string) (*history.History, error) {
@@ -53,11 +55,11 @@ func (s *Settings) parse(r io.Reader, name string) (*history.History, error) {
 }
 
 // folder reads the history of a run that is kept in a folder.
-func (s *Settings) folder(dir string) (*history.History, error) {
+func (s *Settings) folder(from source, dir string) (*history.History, error) {
 	for _, name := range inFolder {
 		file := filepath.Join(dir, name)
 		if _, err := os.Stat(file); err == nil {
-			return s.file(file)
+			return s.file(from, file)
 		}
 	}
 	clients, err := readers.EtcdRunFiles(os.DirFS(dir))
@@ -75,4 +77,38 @@ func (s *Settings) folder(dir string) (*history.History, error) {
 		return nil, exit.Wrap(exit.BadData, "", fmt.Errorf("%s: %w", dir, err))
 	}
 	return h, nil
+}
+
+// source is what files are read through: reading is counted, and ends when ctx does.
+type source struct {
+	ctx context.Context
+	p   *progress
+}
+
+func (s source) of(r io.Reader) io.Reader { return &watched{s, r} }
+
+type watched struct {
+	source
+	r io.Reader
+}
+
+func (w *watched) Read(b []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := w.r.Read(b)
+	w.p.bytes(n)
+	return n, err
+}
+
+// unreadable returns why a file can't be read, without its name where that stands beside it.
+func unreadable(err error) string {
+	var bad *readers.Error
+	if !errors.As(err, &bad) {
+		return err.Error()
+	}
+	if bad.Line == 0 {
+		return bad.Reason
+	}
+	return fmt.Sprintf("line %d: %s", bad.Line, bad.Reason)
 }
