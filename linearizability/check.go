@@ -30,6 +30,7 @@ const stepsDefault int64 = 5_000_000
 const (
 	uncheckedRefused = "refused"
 	uncheckedUnknown = "read of unknown outcome"
+	uncheckedUntold  = "stale read that tells no revision: checked only against what was attempted before it returned"
 	uncheckedStale   = "stale read without a contract on revisions: checked only against what was attempted before it returned"
 )
 
@@ -179,6 +180,8 @@ func (c *checker) unchecked() map[string]int {
 			counts[uncheckedUnknown]++
 		case !judged:
 			counts[uncheckedStale]++
+		case o.Revision == 0:
+			counts[uncheckedUntold]++
 		}
 	}
 	return counts

@@ -132,7 +132,7 @@ func TestTiersAgreeWithPorcupine(t *testing.T) {
 		p, err := model.Prepare(h, indices(h))
 		require.NoError(t, err)
 		if p.Guess != "" {
-			count["by a guess"]++ // the tiers must agree on what was prepared all the same
+			count["by a guess"]++ // then only an order is a proof
 		}
 		spec := model.Key{Initial: h.Origin.Initial, Contract: h.Origin.Revisions == history.Contract}
 		want := plain(spec, p.Ops, 0) == porcupine.Ok
@@ -145,10 +145,10 @@ func TestTiersAgreeWithPorcupine(t *testing.T) {
 		require.Equal(t, want, s.Verdict == verdict.Linearizable, "search, with revisions %d", h.Origin.Revisions)
 		if z := zones.Check(spec, p.Ops, true); z.Applies {
 			count["by zones"]++
-			if z.Linearizable != want {
+			if z.Linearizable != want && (z.Linearizable || p.Guess == "") {
 				t.Fatalf("zones say %v, conflict %v; %s", z.Linearizable, z.Conflict, place())
 			}
-			if want && spec.Replay(p.Ops, z.Order) != nil {
+			if z.Linearizable && spec.Replay(p.Ops, z.Order) != nil {
 				t.Fatalf("zones: order %v: %v; %s", z.Order, spec.Replay(p.Ops, z.Order), place())
 			}
 		}
@@ -433,7 +433,7 @@ func TestTransactionsMakeOnePartition(t *testing.T) {
 		require.Equal(t, c.want == verdict.Violation, result.Keys[0].Contradiction != nil, c.name)
 		require.Equal(t, c.by, result.Keys[0].Tier, c.name)
 		if c.want == verdict.Violation {
-			require.Contains(t, result.Keys[0].Contradiction.Sentence, "no order explains what client 2 got", c.name)
+			require.Contains(t, result.Keys[0].Contradiction.Sentence, "no order explains that get a by client 2", c.name)
 			require.Equal(t, []int32{0, 1}, result.Keys[0].Contradiction.Operations)
 		}
 	}

@@ -21,6 +21,8 @@ type State struct {
 	Revision uint64
 	// Seen is the newest store revision known so far; only a contract keeps it.
 	Seen uint64
+	// Low and High bound the revision of a present value whose revision is not told (contract only; High 0: no bound).
+	Low, High uint64
 }
 
 // Op is an operation together with the revision that it wrote: its own if it is done, and that which somebody read if its
@@ -56,7 +58,14 @@ func (k Key) perhaps(s State, o Op) (State, bool) {
 		if o.Wrote != 0 && o.Wrote <= s.Seen {
 			return s, false
 		}
+		low := s.Seen + 1
 		s.Seen = max(s.Seen+1, o.Wrote)
+		s = effect(s, o)
+		s.Low, s.High = 0, 0
+		if s.Value.Present && s.Revision == 0 {
+			s.Low = low
+		}
+		return s, true
 	}
 	return effect(s, o), true
 }
@@ -74,16 +83,35 @@ func (k Key) observe(s State, o Op) (State, bool) {
 
 // sees checks the revisions of a result that changed nothing.
 func (k Key) sees(s State, o Op) (State, bool) {
-	if !k.Contract || o.Revision == 0 {
+	if !k.Contract {
 		return s, true
 	}
-	if o.Revision < s.Seen {
+	if o.Revision != 0 && o.Revision < s.Seen {
 		return s, false
 	}
-	if o.KeyRevision != 0 && (!s.Value.Present || s.Revision != 0 && s.Revision != o.KeyRevision) {
+	if s.Value.Present && s.Revision == 0 {
+		if o.KeyRevision != 0 {
+			if o.KeyRevision < s.Low || s.High != 0 && o.KeyRevision > s.High {
+				return s, false
+			}
+			s.Revision = o.KeyRevision
+		} else if o.Revision != 0 && (s.High == 0 || o.Revision < s.High) {
+			s.High = o.Revision
+		}
+		if s.High != 0 && s.High == s.Low {
+			s.Revision = s.High
+		}
+		if s.Revision != 0 {
+			s.Low, s.High = 0, 0
+			if o.Outcome == history.ConditionFailed && holds(s, o.Condition) {
+				return s, false
+			}
+		}
+	}
+	if o.KeyRevision != 0 && (!s.Value.Present || s.Revision != o.KeyRevision) {
 		return s, false
 	}
-	s.Seen = o.Revision
+	s.Seen = max(s.Seen, o.Revision, o.KeyRevision)
 	return s, true
 }
 
@@ -103,6 +131,18 @@ func (k Key) write(s State, o Op) (State, bool) {
 			return s, false
 		}
 		s.Seen = o.Revision
+	}
+	if k.Contract {
+		low := s.Seen + 1
+		if o.Revision == 0 {
+			s.Seen++
+		}
+		s = effect(s, o)
+		s.Low, s.High = 0, 0
+		if s.Value.Present && s.Revision == 0 {
+			s.Low = low
+		}
+		return s, true
 	}
 	return effect(s, o), true
 }

@@ -7,8 +7,8 @@ type Prepared struct {
 	Ops []Op
 	// Index leads back: Ops[i] is History.Operations[Index[i]].
 	Index []int32
-	// Guess is set when several operations of unknown outcome may have written one revision that somebody met, and one of them
-	// was chosen: an order that is found is a proof all the same, but that none is found proves nothing. It says which revision.
+	// Guess is set when several operations may have written a revision that somebody met or that a condition asks for, so that one of them
+	// was chosen, or none: an order that is found is a proof all the same, but that none is found proves nothing. It says which revision.
 	Guess string
 }
 
@@ -16,7 +16,7 @@ type Prepared struct {
 // somebody met. The error is always nil; PrepareStore has some.
 func Prepare(h *history.History, indices []int32) (Prepared, error) {
 	p := Prepared{Ops: make([]Op, 0, len(indices)), Index: make([]int32, 0, len(indices))}
-	unknown := false
+	unknown, asks := false, false
 	for _, i := range indices {
 		o := &h.Operations[i]
 		if !o.Constrains() {
@@ -27,12 +27,15 @@ func Prepare(h *history.History, indices []int32) (Prepared, error) {
 			op.Wrote = o.Revision
 		}
 		unknown = unknown || o.Outcome == history.Unknown
+		asks = asks || o.Condition.Kind == history.RevisionEquals
 		p.Ops = append(p.Ops, op)
 		p.Index = append(p.Index, i)
 	}
-	// Nobody knows the revision of an initial value either.
-	if (unknown || h.Origin.Initial.Present) && h.Origin.Revisions != history.NoRevisions {
+	if unknown && h.Origin.Revisions != history.NoRevisions {
 		p.resolve(h.Origin.Initial)
+	}
+	if asks {
+		p.doubt(h.Origin.Initial)
 	}
 	return p, nil
 }

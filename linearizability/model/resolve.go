@@ -3,6 +3,7 @@ package model
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"sort"
 
@@ -20,6 +21,7 @@ type claim struct {
 // resolve gives claims to the writes that may have made them. Claims whose value is known come first: they leave less choice.
 func (p *Prepared) resolve(initial history.Value) {
 	claims, w := p.claims(), p.unknown()
+	w.untold = p.untold(initial)
 	for _, known := range []bool{true, false} {
 		for _, c := range claims {
 			if c.known == known {
@@ -33,7 +35,9 @@ func (p *Prepared) resolve(initial history.Value) {
 func (p *Prepared) claims() []claim {
 	written := map[uint64]bool{}
 	for _, o := range p.Ops {
-		written[o.Wrote] = true // 0 is nobody's
+		if o.Kind != history.Delete {
+			written[o.Wrote] = true // 0 is nobody's
+		}
 	}
 	at := map[uint64]int{}
 	var claims []claim
@@ -78,6 +82,7 @@ type unknown struct {
 	puts, appends []int
 	byValue       map[string][]int
 	asked         map[uint64]bool // revisions that conditions ask for
+	untold        int64           // from when on a value may be there whose write is done and tells no revision; Forever: never
 }
 
 func (p *Prepared) unknown() unknown {
@@ -100,7 +105,7 @@ func (p *Prepared) unknown() unknown {
 
 // give finds the write of a claim. What an append came to, and which revision the initial value has, is not known.
 func (p *Prepared) give(c claim, w unknown, initial history.Value) {
-	choice := initial.Present && (!c.known || c.value == initial) || len(w.appends) > 0 && p.Ops[w.appends[0]].Invoke <= c.before
+	choice := w.untold <= c.before || len(w.appends) > 0 && p.Ops[w.appends[0]].Invoke <= c.before
 	candidates := w.puts
 	if c.known {
 		candidates = w.byValue[c.value.Data]
@@ -124,6 +129,46 @@ func (p *Prepared) give(c claim, w unknown, initial history.Value) {
 		p.Ops[writer].Wrote = c.revision
 	}
 	if choice && p.Guess == "" {
-		p.Guess = fmt.Sprintf("several writes of unknown outcome may have written revision %d: have reads and failed conditions tell the value that they met, and write distinct values", c.revision)
+		p.Guess = guess(c.revision)
+	}
+}
+
+func guess(revision uint64) string {
+	return fmt.Sprintf("several writes may have written revision %d: have all results tell revisions, and reads and failed conditions the value that they met", revision)
+}
+
+// untold returns since when a value may be there of which no result tells the revision, unknown outcomes apart.
+func (p *Prepared) untold(initial history.Value) int64 {
+	if initial.Present {
+		return math.MinInt64
+	}
+	since := history.Forever
+	for _, o := range p.Ops {
+		if o.Outcome == history.Done && o.Wrote == 0 && (o.Kind == history.Put || o.Kind == history.Append) {
+			since = min(since, o.Invoke)
+		}
+	}
+	return since
+}
+
+// doubt finds a condition on a revision that no write is known to have, though one of those that tell none may: the model
+// takes such a condition as not met (see holds).
+func (p *Prepared) doubt(initial history.Value) {
+	told := map[uint64]bool{0: true}
+	for _, o := range p.Ops {
+		if o.Kind != history.Delete {
+			told[o.Wrote] = true
+		}
+	}
+	since := p.untold(initial)
+	for _, o := range p.Ops {
+		if o.Outcome == history.Unknown && o.Wrote == 0 && (o.Kind == history.Put || o.Kind == history.Append) {
+			since = min(since, o.Invoke)
+		}
+	}
+	for _, o := range p.Ops {
+		if o.Condition.Kind == history.RevisionEquals && !told[o.Condition.Revision] && since <= o.Return && p.Guess == "" {
+			p.Guess = guess(o.Condition.Revision)
+		}
 	}
 }

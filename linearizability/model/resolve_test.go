@@ -26,6 +26,19 @@ func swapAt(value string, expected, revision uint64, at int64) history.Operation
 		Outcome: history.Done, Revision: revision, Invoke: at, Return: at + 1}
 }
 
+func unknownSwap(value string, expected uint64, at int64) history.Operation {
+	return history.Operation{Kind: history.Put, Value: history.Of(value), Condition: history.Condition{Kind: history.RevisionEquals, Revision: expected}, Invoke: at, Return: history.Forever}
+}
+
+func donePut(value string, revision uint64, at int64) history.Operation {
+	return history.Operation{Kind: history.Put, Value: history.Of(value), Outcome: history.Done, Revision: revision, Invoke: at, Return: at + 1}
+}
+
+// emptyDelete found nothing, and does not say so.
+func emptyDelete(revision uint64, at int64) history.Operation {
+	return history.Operation{Kind: history.Delete, Outcome: history.Done, Revision: revision, Invoke: at, Return: at + 1}
+}
+
 func TestRevisionsOfUnknownWrites(t *testing.T) {
 	for name, c := range map[string]struct {
 		ops   []history.Operation
@@ -41,6 +54,10 @@ func TestRevisionsOfUnknownWrites(t *testing.T) {
 		"one of two, somebody asks":   {[]history.Operation{unknownPut("a", 1), unknownPut("b", 2), swapAt("c", 7, 8, 5)}, []uint64{0, 7, 8}, true},
 		"an append may have it":       {[]history.Operation{{Kind: history.Append, Value: history.Of("a"), Invoke: 1, Return: history.Forever}, swapAt("c", 7, 8, 5)}, []uint64{0, 8}, true},
 		"nobody wrote it":             {[]history.Operation{readAt("a", 7, 5)}, []uint64{0}, false},
+		"an unknown condition asks":   {[]history.Operation{unknownPut("a", 1), unknownSwap("b", 1, 3), readAt("b", 2, 5)}, []uint64{0, 2, 0}, true},
+		"a write that tells none":     {[]history.Operation{donePut("a", 0, 1), swapAt("b", 7, 8, 5)}, []uint64{0, 8}, true},
+		"a delete owns no value":      {[]history.Operation{unknownPut("a", 1), emptyDelete(7, 3), swapAt("b", 7, 8, 5)}, []uint64{7, 7, 8}, false},
+		"all told":                    {[]history.Operation{donePut("a", 7, 1), swapAt("b", 7, 8, 5)}, []uint64{7, 8}, false},
 	} {
 		h := &history.History{Origin: history.Origin{Revisions: history.Contract}, Operations: c.ops}
 		indices := make([]int32, len(c.ops))
@@ -84,4 +101,34 @@ func TestReplayRefusesWhatIsNoLinearization(t *testing.T) {
 	}
 	get.Observed = history.Absent
 	require.ErrorContains(t, spec.Replay(ops, []int32{1, 0}), "which precedes it", "in time, the get is second")
+}
+
+// One write has one revision, in whatever way it becomes known.
+func TestARevisionIsLearned(t *testing.T) {
+	spec := Key{Contract: true}
+	late := func(revision, key uint64, at int64) history.Operation {
+		o := readAt("a", revision, at)
+		o.KeyRevision = key
+		return o
+	}
+	for name, c := range map[string]struct {
+		ops  []history.Operation
+		fits bool
+	}{
+		"met twice under one":         {[]history.Operation{unknownPut("a", 1), late(5, 3, 5), late(6, 3, 8)}, true},
+		"met under two":               {[]history.Operation{unknownPut("a", 1), late(5, 3, 5), late(6, 4, 8)}, false},
+		"older than what was there":   {[]history.Operation{donePut("x", 4, 0), unknownPut("a", 2), late(6, 3, 8)}, false},
+		"a write without one has one": {[]history.Operation{donePut("x", 0, 0), donePut("a", 1, 2)}, false},
+	} {
+		var ops []Op
+		var order []int32
+		for i := range c.ops {
+			op := Op{Operation: &c.ops[i]}
+			if op.Outcome == history.Done && op.Kind == history.Put {
+				op.Wrote = op.Revision
+			}
+			ops, order = append(ops, op), append(order, int32(i))
+		}
+		require.Equal(t, c.fits, spec.Replay(ops, order) == nil, name)
+	}
 }

@@ -47,7 +47,7 @@ func (k *keySpecification) hash(s model.State) uint64 {
 
 // idle ignores the newest revision known, which only refuses more as it grows.
 func (k *keySpecification) idle(before, after model.State) bool {
-	return before.Value == after.Value && before.Revision == after.Revision
+	return before.Value == after.Value && before.Revision == after.Revision && before.Low == after.Low && before.High == after.High
 }
 
 func (k *keySpecification) study(c *call) {

@@ -91,7 +91,8 @@ const (
 	Unorderable         Kind = "unorderable"            // no order explains these results
 )
 
-// Contradiction is a set of operations that no order explains, as small as it was found.
+// Contradiction is a set of operations that no order explains, as small as it was found. Where it rests on revisions (see
+// history.Contract) the set holds those that the sentence speaks of; that no other write can have a revision is shown by the rest.
 type Contradiction struct {
 	Kind Kind `json:"kind"`
 	// Operations are indices into History.Operations, by time of invocation.

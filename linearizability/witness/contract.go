@@ -14,7 +14,8 @@ import (
 //
 // A breach is certain: operations of unknown outcome get every freedom that they have. Each may have had any one revision
 // that no known write has and that is newer than every result returned before it was invoked, or none. What is no breach may
-// still have no order; the tiers tell.
+// still have no order: of one key the tiers tell. Over several keys that is not looked for: two writes of unknown outcome on two keys
+// that only one revision is left for, or a delete that does not say whether it changed anything, may pass.
 func Contract(h *history.History) []verdict.Contradiction {
 	if h.Origin.Revisions != history.Contract {
 		return nil
