@@ -12,6 +12,9 @@ func endSafety(w *World, _ *task) {
 	w.ended = true
 	w.trace.line(w.now, "heal", 0, "the safety phase is over")
 	w.faults.endAll()
+	for _, c := range w.clients {
+		c.waiting = nil // what did not find room until now would ask nodes that have left, one deadline after the other
+	}
 	for _, p := range w.processes {
 		if !p.up && !p.refuse {
 			w.later(p.local.Between(0, 100_000_000), start, p.number, p.life, nil)
