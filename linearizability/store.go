@@ -47,12 +47,20 @@ func (k *keyCheck) storeTiers() {
 		k.accept(verdict.Search, found.Order)
 	case verdict.Violation:
 		k.result.Verdict, k.result.Tier = verdict.Violation, verdict.Search
-		why := k.unorderable(found.Partial)
+		why := k.explainStore(found.Partial)
 		k.result.Contradiction = &why
 		k.lead(found.Partial)
 	default:
 		k.result.Reason = k.undecided(found)
 	}
+}
+
+// explainStore says which write a result misses, where the revisions tell, and otherwise where the longest order ends.
+func (k *keyCheck) explainStore(partials [][]int32) verdict.Contradiction {
+	if m, ok := firstMiss(k.p.Ops); ok {
+		return k.missSentence(m)
+	}
+	return k.unorderable(partials)
 }
 
 // unorderable says where the longest order of transactions ends: at the first result that has no place in it.
@@ -76,12 +84,15 @@ func (k *keyCheck) unorderable(partials [][]int32) verdict.Contradiction {
 	}
 	o := &k.p.Ops[stuck]
 	why := verdict.Contradiction{Kind: verdict.Unorderable, Operations: []int32{k.p.Index[stuck]}}
-	why.Sentence = fmt.Sprintf("no order explains what %s got: %s", k.h.ClientName(o.Client), o)
-	if last >= 0 {
-		before := &k.p.Ops[last]
-		why.Sentence += fmt.Sprintf("; the longest one ends before it, with %s by %s", before, k.h.ClientName(before.Client))
-		why.Operations = append(why.Operations, k.p.Index[last])
-		slices.Sort(why.Operations)
+	why.Sentence = fmt.Sprintf("no order explains that %s", k.got(o))
+	if last < 0 {
+		why.Sentence += ": it does not even fit as the first of all operations"
+		return why
 	}
+	before := &k.p.Ops[last]
+	why.Operations = append(why.Operations, k.p.Index[last])
+	slices.Sort(why.Operations)
+	why.Sentence += fmt.Sprintf(": %d of the %d operations can be ordered, %s by %s last, and then it does not fit",
+		len(partials[0]), len(k.p.Ops), before.Call(), k.h.ClientName(before.Client))
 	return why
 }

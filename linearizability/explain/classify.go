@@ -18,7 +18,7 @@ func (k *key) classify(set []int32) verdict.Contradiction {
 		return *k.unorderable(set)
 	}
 	for _, shape := range []func([]int32) *verdict.Contradiction{
-		k.alone, k.doubled, k.replaced, k.appended, k.vanished, k.opposed, k.diverged, k.pieced,
+		k.mismatched, k.alone, k.doubled, k.doubledUnknown, k.appended, k.grown, k.pieced, k.replaced, k.vanished, k.opposed, k.diverged,
 	} {
 		if c := shape(set); c != nil {
 			return *c
@@ -37,28 +37,33 @@ func (k *key) alone(set []int32) *verdict.Contradiction {
 	if !ok || k.selfContradictory(x) {
 		return k.unaccounted(x)
 	}
-	from := k.originOf(v, history.Forever)
-	from.writes = slices.DeleteFunc(from.writes, func(w int32) bool { return w == x })
+	writes := slices.DeleteFunc(slices.Clone(k.sources.of(v).byInvoke), func(w int32) bool { return w == x })
 	said := k.saidOf(x, v)
 	switch {
-	case from.initial:
+	case v == k.spec.Initial:
 		return nil
-	case len(from.writes) > 0:
-		first := from.writes[0]
+	case len(writes) > 0:
+		first := writes[0]
 		if !k.before(x, first) {
 			return nil
 		}
 		return k.tell(verdict.FutureRead, said+" before "+k.who(first)+" asked to "+verb(k.ops[first].Kind)+" it", x, first)
-	case !v.Present:
-		return k.tell(verdict.Phantom, fmt.Sprintf("%s, although the key held %s from the start and nobody had deleted it", said, k.spec.Initial), x)
+	}
+	if v.Present && k.sources.appends {
+		if c := k.assembled(x, v, said); c != nil {
+			return c
+		}
 	}
 	if c := k.refused(x, v, said); c != nil {
 		return c
 	}
-	if k.sources.appends {
-		return k.tell(verdict.Phantom, said+", which no puts and appends together make", x)
+	if !v.Present {
+		return k.tell(verdict.Phantom, fmt.Sprintf("%s, although the key held %s from the start and nobody had deleted it", said, k.text(k.spec.Initial)), x)
 	}
-	return k.tell(verdict.Phantom, said+", which nobody wrote", x)
+	if !k.sources.appends {
+		return k.tell(verdict.Phantom, said+", which nobody wrote", x)
+	}
+	return k.tell(verdict.Phantom, said+", which no puts and appends together make", x)
 }
 
 // verb names what a write does.
@@ -96,12 +101,21 @@ func (k *key) unaccounted(x int32) *verdict.Contradiction {
 	case o.Condition.Kind == history.RevisionEquals && o.Outcome == history.Done:
 		return k.tell(verdict.Phantom, fmt.Sprintf("%s, although the key never had revision %d until then", k.said(x), o.Condition.Revision), x)
 	case k.present(x) && !k.spec.Initial.Present:
+		if r := merged(k.refusalsBefore(x)); r != nil && k.neverWritten(x) {
+			return k.tellRefused(r, k.said(x)+", although "+k.only(r, "wrote the key"), x)
+		}
 		if first := k.firstPut(); first >= 0 && k.before(x, first) {
 			return k.tell(verdict.FutureRead, k.said(x)+" before anybody asked to write the key, "+k.who(first)+" being the first", x, first)
 		}
 		return k.tell(verdict.Phantom, k.said(x)+", although nobody had written the key", x)
 	}
 	return k.tell(verdict.Unorderable, k.said(x)+", which nothing that happened to the key until then can explain", x)
+}
+
+// neverWritten says that nobody asked for a put or an append, other than refused ones, before an operation returned.
+func (k *key) neverWritten(x int32) bool {
+	first := k.firstPut()
+	return first < 0 || first == x || k.before(x, first)
 }
 
 // firstPut returns the put or append that was invoked first, or -1.
@@ -112,42 +126,6 @@ func (k *key) firstPut() int32 {
 		}
 	}
 	return -1
-}
-
-// refused explains a value that only refused writes wrote. The refused write is no part of p, so it is added here.
-func (k *key) refused(x int32, v history.Value, said string) *verdict.Contradiction {
-	name := k.ops[x].Key
-	for i := range k.h.Operations {
-		o := &k.h.Operations[i]
-		if o.Outcome != history.Refused || o.Key != name || !wrote(o, v) {
-			continue
-		}
-		what := "put"
-		if o.Kind == history.Append {
-			what = "append"
-		}
-		c := k.tell(verdict.RefusedRead, fmt.Sprintf("%s, which only a refused %s by %s wrote", said, what, k.h.ClientName(o.Client)), x)
-		c.Operations = append(c.Operations, int32(i))
-		slices.SortStableFunc(c.Operations, func(a, b int32) int {
-			if k.h.Operations[a].Invoke < k.h.Operations[b].Invoke {
-				return -1
-			}
-			return 1
-		})
-		return c
-	}
-	return nil
-}
-
-// wrote says that a refused write could have made the value.
-func wrote(o *history.Operation, v history.Value) bool {
-	switch o.Kind {
-	case history.Put:
-		return o.Value == v
-	case history.Append:
-		return o.Value.Data != "" && strings.Contains(v.Data, o.Value.Data)
-	}
-	return false
 }
 
 // doubled explains two conditional writes that succeeded on one predecessor.
@@ -176,12 +154,17 @@ func (k *key) pair(set []int32, a, b int32) *verdict.Contradiction {
 		}
 	}
 	from := k.originOf(v, max(end(k.ops[a]), end(k.ops[b])))
+	for _, i := range []int32{a, b} {
+		if k.ops[i].Kind == history.Append && k.ops[i].Value.Data == "" {
+			return nil
+		}
+	}
 	for _, i := range set {
 		if i != a && i != b && !slices.Contains(from.writes, i) {
 			return nil
 		}
 	}
-	what := "both succeeded on " + v.String()
+	what := "both succeeded on " + k.text(v)
 	once := ", which nobody wrote again between them"
 	last := from.last
 	switch {
@@ -193,12 +176,92 @@ func (k *key) pair(set []int32, a, b int32) *verdict.Contradiction {
 			once = " that nobody deleted between them (deleted last by " + k.who(last) + ")"
 		}
 	case len(from.writes) == 1 && !from.initial:
-		once = ", which " + k.who(last) + " wrote only once"
+		once = k.onlyOnce(v, last)
 	case last >= 0:
-		once += k.by(from)
+		once += k.by(v, from)
 	}
 	sentence := fmt.Sprintf("%s and %s %s%s", k.asked(a), k.asked(b), what, once)
 	return k.tell(verdict.DoubleCompareAndSet, sentence, append([]int32{a, b, last}, set...)...)
+}
+
+// onlyOnce says of the only write that can have made a value: ", which client 3 wrote only once".
+func (k *key) onlyOnce(v history.Value, w int32) string {
+	if o := k.ops[w]; o.Kind == history.Append && o.Value != v {
+		return ", which came about only once, when " + k.who(w) + " appended " + k.text(o.Value)
+	}
+	return ", which " + k.who(w) + " wrote only once"
+}
+
+// doubledUnknown explains two conditional writes on one predecessor that was there once, of which one or both got no answer, but
+// a result shows what only they can have written.
+func (k *key) doubledUnknown(set []int32) *verdict.Contradiction {
+	for n, a := range set {
+		for _, b := range set[n+1:] {
+			if k.ops[a].Outcome != history.Unknown && k.ops[b].Outcome != history.Unknown {
+				continue
+			}
+			if c := k.pairShown(set, a, b); c != nil {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+func (k *key) pairShown(set []int32, a, b int32) *verdict.Contradiction {
+	v, ok := k.required(a)
+	if other, same := k.required(b); !ok || !same || v != other {
+		return nil
+	}
+	all, shown := []int32{a, b}, ""
+	for _, i := range []int32{a, b} {
+		left, leaves := k.leaves(i)
+		if !leaves || left == v {
+			return nil
+		}
+		if k.ops[i].Outcome != history.Unknown {
+			continue
+		}
+		x := k.shownOnly(set, i, left)
+		if x < 0 {
+			return nil
+		}
+		said := k.saidOf(x, left)
+		if shown == "" {
+			shown = ": " + said
+		} else {
+			shown += " and " + said
+		}
+		all = append(all, x)
+	}
+	from := k.originOf(v, history.Forever)
+	what, once := k.text(v), ""
+	switch n := len(from.writes); {
+	case n == 1 && !from.initial && v.Present:
+		once = k.onlyOnce(v, from.last)
+	case n == 0 && from.initial && v.Present:
+		once = ", which was there only from the start"
+	case n == 0 && from.initial:
+		what, once = "an absent key", " that nobody deleted"
+	default:
+		return nil
+	}
+	return k.tell(verdict.DoubleCompareAndSet, fmt.Sprintf("%s and %s both took effect on %s%s%s", k.asked(a), k.asked(b), what, once, shown),
+		append(all, from.last)...)
+}
+
+// shownOnly returns the result of a set that shows what nobody but one write can have written, or -1.
+func (k *key) shownOnly(set []int32, w int32, left history.Value) int32 {
+	from := k.originOf(left, history.Forever)
+	if from.initial || len(from.writes) != 1 || from.writes[0] != w {
+		return none
+	}
+	for _, x := range set {
+		if v, ok := k.met(x); ok && v == left && x != w {
+			return x
+		}
+	}
+	return none
 }
 
 // pairOfAny explains two deletes that both found a value which was there once.
@@ -239,7 +302,7 @@ func (k *key) appended(set []int32) *verdict.Contradiction {
 			return k.lostAppend(a, x, said, piece)
 		case count > 1 && k.pieces(piece.Data) == 1:
 			times := map[bool]string{true: "twice", false: fmt.Sprintf("%d times", count)}[count == 2]
-			return k.tell(verdict.Phantom, fmt.Sprintf("%s, which shows %s %s, although it was appended only once, by %s", said, piece, times, k.who(a)), a, x)
+			return k.tell(verdict.Phantom, fmt.Sprintf("%s, which shows %s %s, although it was appended only once, by %s", said, k.text(piece), times, k.who(a)), a, x)
 		}
 	}
 	return nil
@@ -248,11 +311,11 @@ func (k *key) appended(set []int32) *verdict.Contradiction {
 func (k *key) lostAppend(a, x int32, said string, piece history.Value) *verdict.Contradiction {
 	for i := range k.ops {
 		if k.showsPiece(int32(i), piece.Data) {
-			return k.tell(verdict.StaleRead, fmt.Sprintf("%s, which lacks %s, although %s before %s asked", said, piece, k.had(a), k.who(x)), a, x)
+			return k.tell(verdict.StaleRead, fmt.Sprintf("%s, which lacks %s, although %s before %s asked", said, k.text(piece), k.had(a), k.who(x)), a, x)
 		}
 	}
 	v, _ := k.met(x)
-	sentence := fmt.Sprintf("%s was acknowledged and then lost: %s, and nobody ever saw %s", k.asked(a), k.later(x, v), piece)
+	sentence := fmt.Sprintf("%s was acknowledged and then lost: %s, and nobody ever saw %s", k.asked(a), k.later(x, v), k.text(piece))
 	return k.tell(verdict.LostUpdate, sentence, a, x)
 }
 
@@ -282,12 +345,17 @@ func (k *key) vanished(set []int32) *verdict.Contradiction {
 	}
 	_, definite := k.met(x)
 	switch {
-	case definite || k.sources.appends:
+	case definite:
 		return nil
 	case !v.Present && k.present(x):
 		return k.undeleted(o, x)
 	case k.ops[x].Outcome == history.ConditionFailed && k.ops[x].Condition.Kind == history.ValueEquals && k.ops[x].Condition.Value == v:
-		return k.tell(verdict.Unorderable, fmt.Sprintf("%s, although its condition held: %s before %s asked, and nothing changed it in between", k.said(x), k.had(o), k.who(x)), o, x)
+		from, by := origin{last: none}, ""
+		if !k.acknowledged(o) {
+			from = k.metFrom(o, v)
+			by = k.by(v, from)
+		}
+		return k.tell(verdict.Unorderable, fmt.Sprintf("%s, although its condition held: %s before %s asked, and nothing changed it in between", k.said(x), k.had(o)+by, k.who(x)), o, x, from.last)
 	}
 	return nil
 }
@@ -318,15 +386,31 @@ func (k *key) unorderable(set []int32) *verdict.Contradiction {
 		case n == 0:
 		case k.allBefore(order[:n], i):
 			b.WriteString("; then ")
+		case k.before(order[n-1], i):
+			b.WriteString("; also ")
 		default:
 			b.WriteString("; meanwhile ")
 		}
 		b.WriteString(k.said(i) + k.revisions(i))
+		if w := k.writerOf(i); w >= 0 && !slices.Contains(order, w) {
+			v, _ := k.met(i)
+			fmt.Fprintf(&b, " (%s%s)", k.text(v), strings.TrimSuffix(strings.Replace(k.by(v, k.metFrom(i, v)), "(", "", 1), ")"))
+			set = append(set[:len(set):len(set)], w)
+		}
 	}
 	if more := len(order) - listedMax; more > 0 {
 		fmt.Fprintf(&b, "; and %d more", more)
 	}
 	return k.tell(verdict.Unorderable, "no order explains these results: "+b.String(), set...)
+}
+
+// writerOf returns the write that the value in a result comes from, the last one of several, or -1.
+func (k *key) writerOf(i int32) int32 {
+	v, ok := k.met(i)
+	if !ok {
+		return none
+	}
+	return k.metFrom(i, v).last
 }
 
 // revisions tells the revisions in a result, where a contract makes them part of it.

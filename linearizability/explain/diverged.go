@@ -19,9 +19,6 @@ func (k *key) diverged(set []int32) *verdict.Contradiction {
 	if !ok || !same || u == v {
 		return nil
 	}
-	if k.sources.appends {
-		return k.grown(x, y, v, u)
-	}
 	until := max(end(k.ops[x]), end(k.ops[y]))
 	fromV, fromU := k.originOf(v, until), k.originOf(u, until)
 	for _, from := range []origin{fromV, fromU} {
@@ -30,12 +27,21 @@ func (k *key) diverged(set []int32) *verdict.Contradiction {
 		}
 	}
 	sentence := fmt.Sprintf("clients see two values at once: %s%s and %s%s, although nobody wrote either any more when they asked",
-		k.saidOf(x, v), k.by(fromV), k.saidOf(y, u), k.by(fromU))
+		k.saidOf(x, v), k.by(v, fromV), k.saidOf(y, u), k.by(u, fromU))
 	return k.tell(verdict.SplitBrain, sentence, fromV.last, fromU.last, x, y)
 }
 
 // grown explains two results of a key that was only appended to.
-func (k *key) grown(x, y int32, v, u history.Value) *verdict.Contradiction {
+func (k *key) grown(set []int32) *verdict.Contradiction {
+	if len(set) != 2 || !k.sources.appends {
+		return nil
+	}
+	x, y := set[0], set[1]
+	v, ok := k.met(x)
+	u, same := k.met(y)
+	if !ok || !same || u == v {
+		return nil
+	}
 	for i, o := range k.ops {
 		c := int32(i)
 		if o.Writes() && o.Kind != history.Append && !(k.before(c, x) && k.before(c, y)) {

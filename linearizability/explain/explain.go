@@ -24,18 +24,22 @@
 // condition which held had to meet. A value is replaced when every write of it had returned, or one result had shown it if
 // it was written once, before another write or result of another value was invoked.
 //
-//   - Phantom: a result shows a value that nobody wrote, or that no writes together make.
-//   - RefusedRead: it shows a value that only refused writes wrote.
+//   - Phantom: a result shows a value that nobody wrote, or that no writes together make in whatever order.
+//   - RefusedRead: it shows a value that cannot be had without a write that was refused or whose condition failed. A delete
+//     that was refused is such a write of the absent key.
 //   - FutureRead: it was returned before anybody asked to write its value.
 //   - DoubleCompareAndSet: two conditional writes succeeded on one predecessor, which was written once or not between them.
-//   - ResurrectedDelete: a result shows a value, or that there is one, although a delete was acknowledged after its last
-//     write and before the operation was invoked.
+//     One of them, or both, may have got no answer, if a result shows what it wrote.
+//   - ResurrectedDelete: a result shows a value, or that there is one, although after its last write and before the operation
+//     was invoked a delete was acknowledged, or a result showed the key deleted.
 //   - LostUpdate: a write was acknowledged, and either a later conditional write succeeded on the value before it, or two
 //     later results or more miss it, and nobody in the whole history ever saw it. A lost append needs one such result only.
 //   - SplitBrain: results alternate between two values (old, new, old after the new one was there), or two clients saw two
 //     values in opposite orders, or at once when nobody wrote either any more, or ignore each other's acknowledged writes.
 //   - StaleRead: a result shows a value that had been replaced before the operation was invoked, and none of the above.
-//   - Unorderable: anything else. The sentence lists the operations and which precede which.
+//   - RevisionMismatch: a result names a revision of its value under which nobody wrote it. Only under a contract.
+//   - Unorderable: anything else, such as a value that shows two appends in the opposite of their order. The sentence lists the
+//     operations, which precede which, and who wrote what they show.
 package explain
 
 import (
@@ -66,7 +70,7 @@ func Key(h *history.History, spec model.Key, p model.Prepared, conflict []int32)
 	if !ok {
 		return k.unexplained(conflict)
 	}
-	return k.classify(set)
+	return k.clearly(set)
 }
 
 // known returns the conflict in order, without what is not there.

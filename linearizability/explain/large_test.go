@@ -144,8 +144,23 @@ func TestContract(t *testing.T) {
 	spec, p, err = prepare(h)
 	require.NoError(t, err)
 	got := Key(h, spec, p, nil)
-	require.Equal(t, verdict.Unorderable, got.Kind)
-	require.Equal(t, "on key k, no order explains these results: put v2 by client 2 was acknowledged at revision 3; then get by client 3 returned v2 of revision 2 at revision 2", got.Sentence)
+	require.Equal(t, verdict.RevisionMismatch, got.Kind)
+	require.Equal(t, "on key k, get by client 3 returned v2 under revision 2, but v2 was written under revision 3, by client 2", got.Sentence)
+
+	h = keyOf("k", at(9, put(1, 0, 1, "a")), at(9, get(3, 4, 5, "a")))
+	h.Operations[1].KeyRevision = 3
+	h.Origin.Revisions = history.Contract
+	spec, p, err = prepare(h)
+	require.NoError(t, err)
+	got = Key(h, spec, p, nil)
+	require.Equal(t, verdict.RevisionMismatch, got.Kind)
+	require.Equal(t, []int32{0, 1}, got.Operations)
+	require.Equal(t, "on key k, get by client 3 returned a under revision 3, but a was written under revision 9, by client 1", got.Sentence)
+
+	h.Operations[1].KeyRevision, h.Operations[1].Revision = 9, 9
+	spec, p, err = prepare(h)
+	require.NoError(t, err)
+	require.True(t, linearizable(spec, p.Ops))
 }
 
 // Of nothing, and of keys that are no violation, nothing is made up.

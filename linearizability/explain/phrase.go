@@ -13,7 +13,23 @@ import (
 func (k *key) who(i int32) string { return k.h.ClientName(k.ops[i].Client) }
 
 // asked names an operation: "get by client 3".
-func (k *key) asked(i int32) string { return k.ops[i].Call() + " by " + k.who(i) }
+func (k *key) asked(i int32) string { return k.call(i) + " by " + k.who(i) }
+
+// call returns what was asked.
+func (k *key) call(i int32) string {
+	o := k.ops[i]
+	if o.Kind != history.Put && o.Kind != history.Append && o.Kind != history.Delete {
+		return o.Call()
+	}
+	text := verb(o.Kind)
+	if o.Kind != history.Delete {
+		text += " " + k.text(o.Value)
+	}
+	if o.Condition.Kind == history.ValueEquals && o.Condition.Value.Present {
+		return text + " if it equals " + k.text(o.Condition.Value)
+	}
+	return text + o.Condition.String()
+}
 
 // said returns an operation with its result, for a sentence: "get by client 3 returned v7".
 func (k *key) said(i int32) string {
@@ -24,11 +40,11 @@ func (k *key) said(i int32) string {
 	case o.Outcome == history.Refused:
 		return k.asked(i) + " was refused"
 	case o.Outcome == history.ConditionFailed && o.HasObserved:
-		return k.asked(i) + " failed and met " + o.Observed.String()
+		return k.asked(i) + " failed and met " + k.text(o.Observed)
 	case o.Outcome == history.ConditionFailed:
 		return k.asked(i) + " failed"
 	case o.Kind == history.Get:
-		return k.asked(i) + " returned " + o.Observed.String()
+		return k.asked(i) + " returned " + k.text(o.Observed)
 	case o.Existed == history.No:
 		return k.asked(i) + " found no value"
 	case o.Existed == history.Yes:
@@ -44,12 +60,12 @@ func (k *key) saidOf(i int32, v history.Value) string {
 	o := k.ops[i]
 	if o.Outcome == history.Done && o.Kind != history.Get && o.Existed != history.No {
 		if v.Present {
-			return k.asked(i) + " succeeded on " + v.String()
+			return k.asked(i) + " succeeded on " + k.text(v)
 		}
 		return k.asked(i) + " succeeded on an absent key"
 	}
 	if o.Outcome == history.ConditionFailed && !o.HasObserved {
-		return k.asked(i) + " failed and so met " + v.String()
+		return k.asked(i) + " failed and so met " + k.text(v)
 	}
 	return k.said(i)
 }
@@ -66,7 +82,7 @@ func (k *key) did(i int32) string {
 	switch o.Kind {
 	case history.Put:
 		if o.Writes() {
-			return k.who(i) + " put " + o.Value.String()
+			return k.who(i) + " put " + k.text(o.Value)
 		}
 	case history.Delete:
 		if o.Writes() {
@@ -74,13 +90,13 @@ func (k *key) did(i int32) string {
 		}
 	case history.Append:
 		if o.Writes() {
-			return k.who(i) + " appended " + o.Value.String()
+			return k.who(i) + " appended " + k.text(o.Value)
 		}
 	case history.Get:
-		return k.who(i) + " read " + o.Observed.String()
+		return k.who(i) + " read " + k.text(o.Observed)
 	}
 	if v, ok := k.met(i); ok {
-		return k.who(i) + " met " + v.String()
+		return k.who(i) + " met " + k.text(v)
 	}
 	return k.asked(i)
 }
@@ -92,19 +108,22 @@ func (k *key) had(i int32) string {
 }
 
 // by says in brackets where a value comes from: " (put by client 1)".
-func (k *key) by(from origin) string {
-	switch last := from.last; {
-	case last < 0 && from.initial && k.spec.Initial.Present:
-		return " (there from the start)"
-	case last < 0:
+func (k *key) by(v history.Value, from origin) string {
+	if from.last < 0 {
+		if from.initial && k.spec.Initial.Present {
+			return " (there from the start)"
+		}
 		return ""
-	case k.ops[last].Kind == history.Delete:
-		return " (deleted by " + k.who(last) + ")"
-	case len(from.writes) > 1:
-		return " (last put by " + k.who(last) + ")"
-	default:
-		return " (put by " + k.who(last) + ")"
 	}
+	o, last := k.ops[from.last], ""
+	if len(from.writes) > 1 {
+		last = "last "
+	}
+	what := map[history.Kind]string{history.Put: "put", history.Append: "appended", history.Delete: "deleted"}[o.Kind]
+	if o.Kind == history.Append && o.Value != v {
+		last = k.text(o.Value) + " " + last
+	}
+	return " (" + last + what + " by " + k.who(from.last) + ")"
 }
 
 // tell puts a finding together. Operations below 0 are left out.

@@ -17,7 +17,7 @@ func (k *key) pieced(set []int32) *verdict.Contradiction {
 	}
 	v, ok := k.met(x)
 	u, same := k.met(y)
-	if !ok || !same || u == v {
+	if !ok || !same || u == v || !v.Present || !u.Present {
 		return nil
 	}
 	if len(v.Data) < len(u.Data) {
@@ -37,7 +37,7 @@ func (k *key) pieced(set []int32) *verdict.Contradiction {
 			return k.misplaced(c, x, y, v.Data[:at], u.Data[:other])
 		case other < 0 && v.Data[:at] == u.Data && k.acknowledged(c) && k.before(c, y):
 			return k.tell(verdict.StaleRead, fmt.Sprintf("%s, which lacks %s, although %s before %s asked, and %s shows it right behind",
-				k.saidOf(y, u), k.ops[c].Value, k.had(c), k.who(y), k.asked(x)), c, x, y)
+				k.saidOf(y, u), k.text(k.ops[c].Value), k.had(c), k.who(y), k.asked(x)), c, x, y)
 		}
 	}
 	return nil
@@ -86,10 +86,10 @@ func (k *key) misplaced(c, x, y int32, a, b string) *verdict.Contradiction {
 		const shown = 24
 		if len(s) > shown {
 			s = s[len(s)-shown:]
-			return "behind …" + history.Of(s).String()
+			return "behind …" + k.text(history.Of(s))
 		}
-		return "behind " + history.Of(s).String()
+		return "behind " + k.text(history.Of(s))
 	}
 	return k.tell(verdict.SplitBrain, fmt.Sprintf("%s, which %s appended once, stands %s in the result of %s, but %s in that of %s",
-		k.ops[c].Value, k.who(c), behind(a), k.asked(x), behind(b), k.asked(y)), c, x, y)
+		k.text(k.ops[c].Value), k.who(c), behind(a), k.asked(x), behind(b), k.asked(y)), c, x, y)
 }

@@ -141,7 +141,7 @@ func (s shape) answer(r *rand.Rand, spec model.Key, state *model.State, revision
 func mutate(r *rand.Rand, h *history.History) {
 	o := &h.Operations[r.IntN(len(h.Operations))]
 	other := h.Operations[r.IntN(len(h.Operations))]
-	switch r.IntN(6) {
+	switch r.IntN(7) {
 	case 0:
 		o.Outcome, o.Return = history.Done, min(o.Return, o.Invoke+20)
 	case 1:
@@ -154,6 +154,11 @@ func mutate(r *rand.Rand, h *history.History) {
 		o.Invoke, o.Return = o.Invoke+20, max(o.Return, o.Invoke+25)
 	case 3:
 		o.Revision = other.Revision
+	case 4:
+		if o.Kind != history.Get {
+			o.Outcome, o.Return, o.Existed = history.Refused, min(o.Return, o.Invoke+20), history.NotSaid
+			o.Observed, o.HasObserved = history.Absent, false
+		}
 	default:
 		if o.Kind == history.Get && o.Outcome == history.Done {
 			o.Observed, o.KeyRevision = other.Value, other.Revision

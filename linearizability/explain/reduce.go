@@ -42,6 +42,7 @@ type key struct {
 	cut int64
 	// culprit is the operation that returned there, or -1.
 	culprit int32
+	texts   map[history.Value]string // of values that would look like others
 }
 
 func newKey(h *history.History, spec model.Key, p model.Prepared) *key {

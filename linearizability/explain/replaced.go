@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/lockstepdb/lockstep/linearizability/history"
 	"github.com/lockstepdb/lockstep/linearizability/verdict"
@@ -53,7 +54,7 @@ func (k *key) replacement(x, o int32) (replacement, bool) {
 	var met, shown bool
 	r.old, met = k.met(x)
 	r.new, shown = k.shows(o)
-	if !met || !shown || r.old == r.new || !k.before(o, x) || k.sources.appends {
+	if !met || !shown || r.old == r.new || !k.before(o, x) {
 		return r, false
 	}
 	r.from = k.metFrom(x, r.old)
@@ -62,7 +63,7 @@ func (k *key) replacement(x, o int32) (replacement, bool) {
 
 // once says that a value was there once and never again.
 func (k *key) once(from origin) bool {
-	return len(from.writes) == 1 && !from.initial && !k.sources.appends
+	return len(from.writes) == 1 && !from.initial
 }
 
 // direct looks in the whole key for the write that replaced the value and says most: a delete if the key stayed deleted, else
@@ -75,7 +76,7 @@ func (k *key) direct(r replacement) replacement {
 		if k.ops[c].Invoke > end(k.ops[r.x]) {
 			break
 		}
-		if v, ok := k.leaves(c); ok && v.Present {
+		if v, ok := k.leaves(c); ok && v.Present || k.ops[c].Kind == history.Append && k.ops[c].Writes() {
 			lastPut = max(lastPut, end(k.ops[c]))
 		}
 		if v, ok := k.leaves(c); !ok || v == r.old || c == r.x || !k.acknowledged(c) || !k.before(c, r.x) || !k.over(r.from, c) {
@@ -103,9 +104,15 @@ func (k *key) stale(r replacement) *verdict.Contradiction {
 	if c := k.pair([]int32{r.o, r.x}, r.o, r.x); c != nil {
 		return c
 	}
+	if c := k.undone(r); c != nil {
+		return c
+	}
 	if k.ops[r.o].Kind == history.Delete && k.acknowledged(r.o) {
-		sentence := fmt.Sprintf("%s%s, which %s had deleted before %s asked", k.saidOf(r.x, r.old), k.by(r.from), k.who(r.o), k.who(r.x))
+		sentence := fmt.Sprintf("%s%s, which %s had deleted before %s asked", k.saidOf(r.x, r.old), k.by(r.old, r.from), k.who(r.o), k.who(r.x))
 		return k.tell(verdict.ResurrectedDelete, sentence, r.from.last, r.o, r.x)
+	}
+	if newer := k.originOf(r.new, end(k.ops[r.o])); !r.new.Present && newer.last >= 0 && !k.acknowledged(r.o) {
+		return k.overwritten(r, verdict.ResurrectedDelete, "")
 	}
 	for _, kind := range []func(replacement) *verdict.Contradiction{k.alternating, k.mutual, k.lost} {
 		if c := kind(r); c != nil {
@@ -121,24 +128,24 @@ func (k *key) overwritten(r replacement, kind verdict.Kind, more string) *verdic
 	if !k.acknowledged(r.o) {
 		newer := k.originOf(r.new, end(k.ops[r.o]))
 		sentence := fmt.Sprintf("%s%s, although %s%s before %s asked, and nobody %s since %s asked%s",
-			said, k.by(r.from), k.had(r.o), k.by(newer), k.who(r.x), k.again(r.old), k.who(r.o), more)
+			said, k.by(r.old, r.from), k.had(r.o), k.by(r.new, newer), k.who(r.x), k.again(r.old), k.who(r.o), more)
 		return k.tell(kind, sentence, r.from.last, newer.last, r.o, r.x)
 	}
 	if !r.old.Present {
-		sentence := fmt.Sprintf("%s%s, although %s before %s asked and nobody deleted it again%s", said, k.by(r.from), k.had(r.o), k.who(r.x), more)
+		sentence := fmt.Sprintf("%s%s, although %s before %s asked and nobody deleted it again%s", said, k.by(r.old, r.from), k.had(r.o), k.who(r.x), more)
 		if len(r.from.writes) == 0 {
 			sentence = fmt.Sprintf("%s, although %s before %s asked and nobody deleted it%s", said, k.had(r.o), k.who(r.x), more)
 		}
 		return k.tell(kind, sentence, r.from.last, r.o, r.x)
 	}
-	sentence := fmt.Sprintf("%s%s, which %s overwrote with %s before %s asked%s", said, k.by(r.from), k.who(r.o), r.new, k.who(r.x), more)
+	sentence := fmt.Sprintf("%s%s, which %s overwrote with %s before %s asked%s", said, k.by(r.old, r.from), k.who(r.o), k.text(r.new), k.who(r.x), more)
 	return k.tell(kind, sentence, r.from.last, r.o, r.x)
 }
 
 // again returns what nobody did: "wrote v1", "deleted it".
 func (k *key) again(v history.Value) string {
 	if v.Present {
-		return "wrote " + v.String()
+		return "wrote " + k.text(v)
 	}
 	return "deleted it"
 }
@@ -146,13 +153,13 @@ func (k *key) again(v history.Value) string {
 // lost tells of an acknowledged write that everybody ignores.
 func (k *key) lost(r replacement) *verdict.Contradiction {
 	if k.conditional(r.x) {
-		return k.overwritten(r, verdict.LostUpdate, ", so that "+r.new.String()+" was lost")
+		return k.overwritten(r, verdict.LostUpdate, ", so that "+k.text(r.new)+" was lost")
 	}
 	if !k.acknowledged(r.o) || !r.new.Present || !k.ignored(r) {
 		return nil
 	}
 	sentence := fmt.Sprintf("%s was acknowledged and then lost: %s%s, and nobody ever saw %s",
-		k.asked(r.o), k.later(r.x, r.old), k.by(r.from), r.new)
+		k.asked(r.o), k.later(r.x, r.old), k.by(r.old, r.from), k.text(r.new))
 	return k.tell(verdict.LostUpdate, sentence, r.from.last, r.o, r.x)
 }
 
@@ -163,7 +170,7 @@ func (k *key) ignored(r replacement) bool {
 	later := history.Forever // when another write may first have replaced it
 	for i, o := range k.ops {
 		c := int32(i)
-		if v, ok := k.met(c); ok && v == r.new {
+		if v, ok := k.met(c); ok && (v == r.new || k.sources.appends && v.Present && strings.HasPrefix(v.Data, r.new.Data)) {
 			return false
 		}
 		if c != r.o && o.Writes() && end(o) >= k.ops[r.o].Invoke {
@@ -213,7 +220,7 @@ func (k *key) alternating(r replacement) *verdict.Contradiction {
 
 func (k *key) alternate(a history.Value, fromA origin, b history.Value, fromB origin, x1, y, x2 int32) *verdict.Contradiction {
 	sentence := fmt.Sprintf("results alternate between %s%s and %s%s: %s, then %s, then %s again, although nobody %s again",
-		a, k.by(fromA), b, k.by(fromB), k.did(x1), k.did(y), k.did(x2), k.again(a))
+		k.text(a), k.by(a, fromA), k.text(b), k.by(b, fromB), k.did(x1), k.did(y), k.did(x2), k.again(a))
 	return k.tell(verdict.SplitBrain, sentence, fromA.last, fromB.last, x1, y, x2)
 }
 
@@ -253,7 +260,7 @@ func (k *key) mutual(r replacement) *verdict.Contradiction {
 	}
 	for i, o := range k.ops[:min(len(k.ops), mutualMax)] {
 		x := int32(i)
-		if v, ok := k.met(x); o.Client != there || !ok || !v.Present || len(k.sources.of(v).byInvoke) != 1 {
+		if v, ok := k.met(x); o.Client != there || !ok || !v.Present || len(k.sources.making(k.ops, v)) != 1 {
 			continue
 		}
 		for _, w := range writes {
@@ -268,7 +275,7 @@ func (k *key) mutual(r replacement) *verdict.Contradiction {
 
 func (k *key) sides(a, b replacement) *verdict.Contradiction {
 	half := func(r replacement) string {
-		return fmt.Sprintf("%s%s, although %s before", k.saidOf(r.x, r.old), k.by(r.from), k.had(r.o))
+		return fmt.Sprintf("%s%s, although %s before", k.saidOf(r.x, r.old), k.by(r.old, r.from), k.had(r.o))
 	}
 	return k.tell(verdict.SplitBrain, "two clients ignore each other's acknowledged writes: "+half(a)+", and "+half(b),
 		a.from.last, a.o, a.x, b.from.last, b.o, b.x)
@@ -281,7 +288,7 @@ func (k *key) between(r replacement) *verdict.Contradiction {
 	if !k.acknowledged(r.o) {
 		return k.alternate(r.old, r.from, r.new, newer, r.seen, r.o, r.x)
 	}
-	what := "overwrote it with " + r.new.String()
+	what := "overwrote it with " + k.text(r.new)
 	kind := verdict.StaleRead
 	switch {
 	case k.ops[r.o].Kind == history.Delete:
@@ -290,7 +297,7 @@ func (k *key) between(r replacement) *verdict.Contradiction {
 		kind = verdict.LostUpdate
 	}
 	sentence := fmt.Sprintf("%s%s, although %s and then %s %s before %s asked",
-		k.saidOf(r.x, r.old), k.by(r.from), k.had(r.seen), k.who(r.o), what, k.who(r.x))
+		k.saidOf(r.x, r.old), k.by(r.old, r.from), k.had(r.seen), k.who(r.o), what, k.who(r.x))
 	return k.tell(kind, sentence, writer, r.seen, r.o, r.x)
 }
 
@@ -330,7 +337,7 @@ func (k *key) opposing(set []int32, a1, b2 int32, v, u history.Value) *verdict.C
 				continue
 			}
 			sentence := fmt.Sprintf("clients disagree which of %s%s and %s%s came first: %s before %s, but %s before %s",
-				v, k.by(fromV), u, k.by(fromU), k.did(a1), k.did(b2), k.did(b1), k.did(a2))
+				k.text(v), k.by(v, fromV), k.text(u), k.by(u, fromU), k.did(a1), k.did(b2), k.did(b1), k.did(a2))
 			return k.tell(verdict.SplitBrain, sentence, a1, b2, b1, a2, fromV.last, fromU.last)
 		}
 	}

@@ -71,8 +71,12 @@ func (k *key) leaves(i int32) (history.Value, bool) {
 	}
 }
 
-// shows returns the value that the key certainly held at some moment of the operation: which it met, or left.
+// shows returns the value that the key certainly held at some moment of the operation: which it met, or left. What
+// an append met is no more of interest: the sentences tell what it did.
 func (k *key) shows(i int32) (history.Value, bool) {
+	if k.ops[i].Kind == history.Append && k.ops[i].Writes() {
+		return history.Value{}, false
+	}
 	if v, ok := k.leaves(i); ok {
 		return v, k.ops[i].Outcome == history.Done
 	}
@@ -100,10 +104,10 @@ type origin struct {
 	last    int32 // the write that returned last, or -1
 }
 
-// originOf returns where a value may come from, up to a time. It does not know of appends: see made.
+// originOf returns where a value may come from, up to a time: from a put of it, or from an append of its end.
 func (k *key) originOf(v history.Value, until int64) origin {
 	from := origin{initial: v == k.spec.Initial, last: -1}
-	for _, i := range k.sources.of(v).byInvoke {
+	for _, i := range k.sources.making(k.ops, v) {
 		if k.ops[i].Invoke > until {
 			break
 		}
@@ -133,9 +137,6 @@ func (k *key) metFrom(x int32, v history.Value) origin {
 
 // over says that all writes of a value had returned before an operation was invoked.
 func (k *key) over(from origin, by int32) bool {
-	if k.sources.appends {
-		return false
-	}
 	if from.last < 0 {
 		return from.initial
 	}

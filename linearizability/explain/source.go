@@ -34,6 +34,7 @@ type sources struct {
 	effects    []effect           // in the order of first invocation
 	puts       writers
 	appends    bool
+	appended   []int // the lengths of appended pieces, in order
 }
 
 func newSources(ops []model.Op) sources {
@@ -53,11 +54,15 @@ func newSources(ops []model.Op) sources {
 		if e.kind == history.Put {
 			s.puts.byInvoke = append(s.puts.byInvoke, int32(i))
 		}
-		s.appends = s.appends || e.kind == history.Append
+		if e.kind == history.Append {
+			s.appends, s.appended = true, append(s.appended, len(e.value))
+		}
 		if o.Wrote != 0 {
 			s.byRevision[o.Wrote] = append(s.byRevision[o.Wrote], int32(i))
 		}
 	}
+	slices.Sort(s.appended)
+	s.appended = slices.Compact(s.appended)
 	s.puts.sort(ops)
 	for _, e := range s.effects {
 		s.byEffect[e].sort(ops)
@@ -81,6 +86,25 @@ func (s *sources) of(v history.Value) writers {
 		return *w
 	}
 	return writers{}
+}
+
+// making returns the writes that a value may come about by, by invocation: those of the value, and the appends of its end.
+func (s *sources) making(ops []model.Op, v history.Value) []int32 {
+	found := s.of(v).byInvoke
+	if !s.appends || !v.Present {
+		return found
+	}
+	found = slices.Clone(found)
+	for _, n := range s.appended {
+		if n > len(v.Data) || n == 0 && v.Data != "" {
+			continue
+		}
+		if w := s.byEffect[effect{history.Append, v.Data[len(v.Data)-n:]}]; w != nil {
+			found = append(found, w.byInvoke...)
+		}
+	}
+	slices.SortFunc(found, func(a, b int32) int { return cmp.Or(cmp.Compare(ops[a].Invoke, ops[b].Invoke), cmp.Compare(a, b)) })
+	return found
 }
 
 // end returns when an operation was over. One of unknown outcome never is.

@@ -3,6 +3,7 @@ package readers
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -24,7 +25,7 @@ var maelstromErrors = [...]string{
 // detect tells the format by what the file begins with, "" if it can't:
 //
 //   - the words INFO and jepsen.util: jepsen-log
-//   - a JSON object whose first member names the native format: lockstep
+//   - a JSON object with a member that names the native format, or an event of the native format: lockstep
 //   - a JSON object with one of the members of an operation of etcd's robustness tests: etcd-robustness
 //   - a map of EDN with :key, :process and :type: porcupine-kv
 //   - a map of EDN with :process and :type, alone, tagged, or first in a vector or list: maelstrom if one of Maelstrom's
@@ -34,7 +35,7 @@ func detect(r *bufio.Reader) (string, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", err
 	}
-	head = bytes.TrimLeft(head, " \t\r\n")
+	head = bytes.TrimLeft(head, blanks)
 	switch {
 	case len(head) == 0:
 		return "", nil
@@ -58,27 +59,43 @@ func detectJSON(head []byte) string {
 	if _, err := d.Token(); err != nil {
 		return ""
 	}
-	for first := true; d.More(); first = false {
+	found := ""
+	for d.More() {
 		name, err := d.Token()
 		if err != nil {
-			return ""
+			return found
 		}
-		switch {
-		case first && name == formatMember:
+		if name == formatMember {
 			return "lockstep"
-		case slices.Contains(etcdMembers, name):
-			return "etcd-robustness"
+		}
+		if slices.Contains(etcdMembers, name) {
+			found = "etcd-robustness"
 		}
 		var value json.RawMessage
 		if d.Decode(&value) != nil {
-			return ""
+			return found
+		}
+		if name == eventMember && isEvent(value) {
+			found = "lockstep"
 		}
 	}
-	return ""
+	return found
 }
 
-// formatMember is the member that the native format's header begins with.
-const formatMember = "format"
+// The members that tell the native format: that of its header, and that of every other line.
+const (
+	formatMember = "format"
+	eventMember  = "event"
+)
+
+// nativeEvents are the events of the native format.
+var nativeEvents = []string{"invoke", "return", "fault", "leader", "note", "end", "client"}
+
+// isEvent says whether a value names one of them.
+func isEvent(value json.RawMessage) bool {
+	var name string
+	return json.Unmarshal(value, &name) == nil && slices.Contains(nativeEvents, name)
+}
 
 // etcdMembers are members of an operation in etcd's operations.json.
 var etcdMembers = []json.Token{"ClientId", "Input", "Call", "Output", "Return"}
@@ -114,11 +131,26 @@ func readDetected(r *bufio.Reader, o Options) (*history.History, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.Buffered() == 0 {
-		return nil, failAt(0, "the file is empty")
-	}
 	if format == "" {
+		if empty, err := isBlank(r); empty || err != nil {
+			return nil, cmp.Or(err, failAt(0, "the file is empty"))
+		}
 		return nil, failAt(0, "no known format begins like this: name one of %s", strings.Join(Formats, ", "))
 	}
 	return formats[format](r, o)
+}
+
+// isBlank reads to the first byte that is no blank, and says whether there is none.
+func isBlank(r *bufio.Reader) (bool, error) {
+	for {
+		b, err := r.ReadByte()
+		switch {
+		case errors.Is(err, io.EOF):
+			return true, nil
+		case err != nil:
+			return false, err
+		case strings.IndexByte(blanks, b) < 0:
+			return false, nil
+		}
+	}
 }

@@ -212,7 +212,7 @@ func TestEtcdRefuses(t *testing.T) {
 		require.Contains(t, bad.Reason, c.reason)
 	}
 	_, err := readEtcd(strings.NewReader("\n"), Options{File: "x.json"})
-	require.EqualError(t, err, "x.json:0: it holds no operation")
+	require.EqualError(t, err, "x.json: it holds no operation")
 	_, err = readEtcd(strings.NewReader(etcdLine), Options{File: "x.json", Model: "register"})
 	require.ErrorContains(t, err, "its model is kv")
 	_, err = ReadEtcdRun(fstest.MapFS{"client-1/operations.json": {Data: []byte("\n{")}}, []string{"client-1/operations.json"})

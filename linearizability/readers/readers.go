@@ -9,6 +9,7 @@ package readers
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -48,13 +49,21 @@ type Error struct {
 }
 
 // Error returns file, line and reason.
-func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Reason) }
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return e.File + ": " + e.Reason
+	}
+	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Reason)
+}
 
 // readBufferBytes is how much is read at once; detect looks at no more.
 const readBufferBytes = 256 << 10
 
 // byteOrderMark may begin a file that was edited on Windows.
 const byteOrderMark = "\ufeff"
+
+// blanks separate records and mean nothing.
+const blanks = " \t\r\n"
 
 // Read reads a whole history. The error is an *Error for bad data, and otherwise that of the reader.
 func Read(r io.Reader, o Options) (*history.History, error) {
@@ -91,12 +100,18 @@ func read(r *bufio.Reader, o Options) (*history.History, error) {
 	if err := skipByteOrderMark(r); err != nil {
 		return nil, err
 	}
-	if o.Format == "auto" {
-		return readDetected(r, o)
-	}
 	reader, known := formats[o.Format]
-	if !known {
+	if !known && o.Format != "auto" {
 		return nil, failAt(0, "no format is called %s: name one of auto, %s", short(o.Format), strings.Join(Formats, ", "))
+	}
+	head, err := r.Peek(detectBytes)
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		return nil, err
+	case err != nil && len(bytes.Trim(head, blanks)) == 0:
+		return nil, failAt(0, "the file is empty")
+	case o.Format == "auto":
+		return readDetected(r, o)
 	}
 	return reader(r, o)
 }

@@ -282,9 +282,9 @@ func TestModels(t *testing.T) {
 		require.Equal(t, &Error{File: "h", Line: 2, Reason: c.reason}, err)
 	}
 	_, err := Read(strings.NewReader(""), Options{Format: "jepsen-edn", Model: "queue", File: "h"})
-	require.EqualError(t, err, "h:0: no model is called queue: name one of register, cas-register, kv")
+	require.EqualError(t, err, "h: no model is called queue: name one of register, cas-register, kv")
 	_, err = Read(strings.NewReader(""), Options{Format: "csv", File: "h"})
-	require.EqualError(t, err, "h:0: no format is called csv: name one of auto, lockstep, jepsen-edn, jepsen-log, porcupine-kv, etcd-robustness, maelstrom")
+	require.EqualError(t, err, "h: no format is called csv: name one of auto, lockstep, jepsen-edn, jepsen-log, porcupine-kv, etcd-robustness, maelstrom")
 	require.ElementsMatch(t, Formats, slices.Collect(maps.Keys(formats)))
 	require.ElementsMatch(t, modelNames, slices.Collect(maps.Keys(models)))
 }

@@ -18,7 +18,7 @@ func TestRefused(t *testing.T) {
 		reason        string
 	}{
 		// EDN itself.
-		{"jepsen-edn", "", 0, "there is no operation in it"},
+		{"jepsen-edn", "", 0, "the file is empty"},
 		{"jepsen-edn", "\n ; nothing\n", 0, "there is no operation in it"},
 		{"jepsen-edn", "[]", 0, "there is no operation in it"},
 		{"jepsen-edn", call + "{:process 0,\n:type :invoke", 3, "the file ends within what line 2 opened: '}' is missing"},
@@ -99,7 +99,7 @@ func TestRefused(t *testing.T) {
 		{"maelstrom", "{:process 0, :type :invoke, :f :cas, :value [0 [1 2]]}\n{:process 0, :type :fail, :f :cas, :value [0 [1 2]], :error [13 \"crash\"]}", 2, ":cas failed by a timeout, which leaves unknown whether it took effect: :info was expected"},
 		{"maelstrom", "{:process 0, :type :invoke, :f :txn, :value [[:r 1 nil]]}", 1, ":f is :txn, which belongs to transactions (list-append, rw-register); only :read, :write and :cas of registers can be checked"},
 		// Logs.
-		{"jepsen-log", "\n \n", 0, "there is no operation in it"},
+		{"jepsen-log", "\n \n", 0, "the file is empty"},
 		{"jepsen-log", "\nWARN  jepsen.core - 0\t:invoke\t:read\tnil", 2, `WARN where "INFO  jepsen.util - " was expected to begin the line`},
 		{"jepsen-log", "\nINFO  jepsen.core - Run complete", 2, `jepsen.core where "INFO  jepsen.util - " was expected to begin the line`},
 		{"jepsen-log", "INFO  jepsen.util - 0\t:invoke\t:read", 1, "the line ends where a field was expected"},
@@ -112,7 +112,7 @@ func TestRefused(t *testing.T) {
 		{"jepsen-log", "\n\nINFO  jepsen.util - 0\t:invoke\t:write\t\"\xff\"", 3, "a byte that is not UTF-8"},
 		{"jepsen-log", "\n" + strings.Repeat("x", lineBytesMax+1), 2, "a line longer than 1048576 bytes"},
 		// Porcupine's kv files.
-		{"porcupine-kv", "", 0, "there is no operation in it"},
+		{"porcupine-kv", "", 0, "the file is empty"},
 		{"porcupine-kv", "{:process 0, :type :invoke, :f :cas, :key \"k\", :value \"v\"}", 1, ":f is :cas, which is none of :get, :put, :append"},
 		{"porcupine-kv", "{:process 0, :type :invoke, :f :get, :value nil}", 1, "no :key that is a string"},
 		{"porcupine-kv", "{:process 0, :type :invoke, :f :get, :key 1, :value nil}", 1, "no :key that is a string"},
@@ -125,7 +125,7 @@ func TestRefused(t *testing.T) {
 		{"porcupine-kv", "{:process 0, :type :ok, :f :put, :key \"k\", :value \"w\"}", 1, "process 0 completes :put, but invoked nothing"},
 		// Detection.
 		{"auto", "", 0, "the file is empty"},
-		{"auto", " \n", 0, "no known format begins like this: name one of lockstep, jepsen-edn, jepsen-log, porcupine-kv, etcd-robustness, maelstrom"},
+		{"auto", " \n", 0, "the file is empty"},
 		{"auto", "INFO the server is up\n", 0, "no known format begins like this: name one of lockstep, jepsen-edn, jepsen-log, porcupine-kv, etcd-robustness, maelstrom"},
 		{"auto", `{"name": "x", "list": [1]}`, 0, "no known format begins like this: name one of lockstep, jepsen-edn, jepsen-log, porcupine-kv, etcd-robustness, maelstrom"},
 		{"auto", "{:a 1}", 0, "no known format begins like this: name one of lockstep, jepsen-edn, jepsen-log, porcupine-kv, etcd-robustness, maelstrom"},

@@ -21,6 +21,9 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
+
+	"github.com/lockstepdb/lockstep/linearizability/history"
+	"github.com/lockstepdb/lockstep/linearizability/verdict"
 )
 
 // browserVariable names the browser to use, and shotsVariable a folder for pictures of every page that is opened.
@@ -238,6 +241,10 @@ func TestPageInABrowser(t *testing.T) {
 		{"operations far apart", pageFarApart},
 		{"table of keys", pageKeys},
 		{"narrow and dark", pageNarrow},
+		{"labels keep apart", pageLabels},
+		{"places in a record", pagePlaces},
+		{"transactions", pageTransactions},
+		{"axis", pageAxis},
 		{"ten thousand operations", pageTenThousand},
 		{"a hundred thousand operations", pageHundredThousand},
 	} {
@@ -444,6 +451,70 @@ func pageNarrow(t *testing.T, b *tab) {
 	}
 }
 
+// Labels of bars overlap neither each other nor the pins of others, however narrow the page is.
+func pageLabels(t *testing.T, b *tab) {
+	// Contradicting operations of one client, near to each other: there is room for few labels.
+	h := &history.History{Origin: history.Origin{File: "labels.jsonl"}}
+	for i := range 8 {
+		at := int64(i) * 300
+		h.Operations = append(h.Operations, history.Operation{Client: int32(i % 2), Kind: history.Put, Outcome: history.Done, Key: "x", Value: history.Of(fmt.Sprintf("value-%d", i)), Invoke: at, Return: at + 250})
+	}
+	dense := judged(h)
+	dense.Result.Verdict = verdict.Violation
+	k := &dense.Result.Keys[0]
+	k.Verdict, k.Contradiction = verdict.Violation, &verdict.Contradiction{Kind: verdict.Unorderable, Operations: []int32{0, 1, 2, 3, 4, 5, 6, 7}, Sentence: "many"}
+	for _, c := range []Checked{violated(smallRun), dense, transactional()} {
+		for _, width := range []int64{320, 420, 760, 1280} {
+			b.open(t, c, screen{width, 800, false})
+			require.Empty(t, b.text(`(() => {
+				const texts = [...document.querySelectorAll("#violation-1 .window .op text:not(.place-text), #violation-1 .window .outside, #violation-1 .window .pin")];
+				const boxes = texts.map(n => ({text: n.textContent || "pin", ...JSON.parse(JSON.stringify(n.getBoundingClientRect()))})), bad = [];
+				for (const a of boxes) for (const b of boxes) {
+					if (a === b || a.text === "pin") continue;
+					if (a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 4 && b.top < a.bottom - 4) bad.push(a.text + " and " + b.text);
+				}
+				return bad.join("; ");
+			})()`), "%s at %d", c.History.Origin.File, width)
+		}
+	}
+}
+
+func pagePlaces(t *testing.T, b *tab) {
+	b.open(t, untimed(), desktop)
+	b.press(canvas, kb.ArrowRight)
+	b.frame(`document.querySelector(".inview summary").click()`)
+	page := b.text(`document.body.innerText + [...document.querySelectorAll("[aria-label]")].map(n => n.getAttribute("aria-label")).join() + [...document.querySelectorAll("svg text")].map(n => n.textContent).join()`)
+	require.NotRegexp(t, `\d (ns|µs|ms|s)\b`, strings.ReplaceAll(page, "not measured", ""))
+	require.Contains(t, b.text(`document.querySelector("#details").innerText`), "#2")
+	require.Contains(t, b.text(`document.querySelector("#details").innerText`), "1 place")
+	require.Contains(t, b.text(status), "#2 to #7: 3 of 3 operations in view")
+	require.Regexp(t, `^#\d`, b.text(`document.querySelector("#violation-1 .window .tick").textContent`))
+}
+
+func pageTransactions(t *testing.T, b *tab) {
+	b.open(t, transactional(), desktop)
+	require.Equal(t, "1", b.text(`document.querySelectorAll("#violation-1 .op.read").length`), "a range has the colour of reads")
+	require.Contains(t, b.text(`document.querySelector("#violation-1 .op.read").getAttribute("aria-label")`), "range a*")
+	require.Equal(t, "all keys", b.text(`document.querySelector("#table td.key").textContent`))
+}
+
+func pageAxis(t *testing.T, b *tab) {
+	// Two operations at once contradict each other: no arrow, and so none in the legend.
+	h, _, _ := stuck()
+	for i := range h.Operations {
+		h.Operations[i].Invoke, h.Operations[i].Return = int64(i)*1_000_000, 20_000_000
+	}
+	c := verdict1(h, []int32{0, 1}, 2)
+	b.open(t, c, desktop)
+	require.Equal(t, 0.0, b.number(`document.querySelectorAll("#violation-1 .window .before").length`), "neither drawn nor explained")
+	ticks := `[...document.querySelectorAll("#violation-1 .window .tick")].map(n => n.textContent).join("; ")`
+	require.Contains(t, b.text(ticks), "20 ms")
+	require.NotRegexp(t, "µs|ns", b.text(ticks))
+	h.Operations[0].Return = 1_500_000
+	b.open(t, c, desktop)
+	require.Equal(t, 2.0, b.number(`document.querySelectorAll("#violation-1 .window .before").length`), "one is drawn, and explained")
+}
+
 // nodesMax bounds what a page of any size is made of.
 const nodesMax = 6_000
 
@@ -476,6 +547,7 @@ func pageHundredThousand(t *testing.T, b *tab) {
 	c := violated(r)
 	b.open(t, c, desktop)
 	require.Contains(t, b.text(`[...document.querySelectorAll(".left-out")].map(n => n.textContent).join(" ")`), "This page holds 20,000 of")
+	require.Equal(t, 1.0, b.number(`document.querySelectorAll(".left-out").length`))
 	require.Contains(t, b.text(status), " of 20,000 operations in view")
 	require.Contains(t, b.text(`document.querySelector("#keys-status").textContent`), "keys with the least problems are in the JSON report only")
 	took := b.frame(`document.querySelector("#zoom-in").click()`)

@@ -17,6 +17,7 @@ type clock struct {
 	unit     string
 	per      int64 // nanoseconds in a unit
 	decimals int
+	untimed  bool // the times are places in a record
 }
 
 var units = []struct {
@@ -28,7 +29,10 @@ var units = []struct {
 const largestInUnit = 10_000
 
 // clockFor returns the clock for the times of operations.
-func clockFor(start int64, ops []*history.Operation) clock {
+func clockFor(start int64, untimed bool, ops []*history.Operation) clock {
+	if untimed {
+		return clock{start: start, per: 1, untimed: true}
+	}
 	var times []int64
 	largest := int64(0)
 	for _, o := range ops {
@@ -91,10 +95,13 @@ func (c clock) number(t int64) string {
 	return text
 }
 
-// text returns a time with its unit; "never" for one that did not come.
+// text returns a time with its unit, or a place as "#4"; "never" for one that did not come.
 func (c clock) text(t int64) string {
-	if t == history.Forever {
+	switch {
+	case t == history.Forever:
 		return "never"
+	case c.untimed:
+		return "#" + c.number(since(t, c.start))
 	}
 	return c.number(since(t, c.start)) + " " + c.unit
 }

@@ -3,8 +3,11 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/lockstepdb/lockstep/linearizability/history"
 	"github.com/lockstepdb/lockstep/linearizability/verdict"
@@ -156,10 +159,12 @@ type excerpt struct {
 	Operations []int32 // ascending
 	// Notes say what was left out, a sentence each.
 	Notes []string
+
+	taken []bool // by operation of the history
 }
 
-// choose takes all operations if they fit. If not: first those that the drawings need, then those of keys with a violation,
-// then those of undecided keys, then the others, each group evenly over its time if it does not fit whole.
+// choose takes all operations if they fit. If not: first those that the drawings need and one of each client, then those of
+// keys with a violation, then those of undecided keys, then the others. A group that does not fit whole is sampled.
 func choose(h *history.History, keys []verdict.KeyResult, byKey map[string][]int32, needed []int32) excerpt {
 	n := len(h.Operations)
 	if n <= operationsMax {
@@ -169,65 +174,151 @@ func choose(h *history.History, keys []verdict.KeyResult, byKey map[string][]int
 		}
 		return excerpt{Operations: all}
 	}
-	taken := make([]bool, n)
-	e := excerpt{}
-	e.take(taken, needed, "")
-	var problem [verdict.Violation + 1][]int32
-	for i := range keys {
-		k := &keys[i]
-		problem[k.Verdict] = append(problem[k.Verdict], byKey[k.Key]...)
+	groups := groupsByVerdict(n, keys, byKey)
+	e := excerpt{taken: make([]bool, n)}
+	e.take(needed, operationsMax)
+	e.takeClients(h)
+	for _, g := range groups {
+		e.take(g.operations, operationsMax)
 	}
-	for v := range problem {
-		slices.Sort(problem[v])
-	}
-	e.take(taken, problem[verdict.Violation], "on keys with a violation")
-	e.take(taken, problem[verdict.Undecided], "on undecided keys")
-	var rest []int32
-	for i := range n {
-		if !taken[i] {
-			rest = append(rest, int32(i))
-		}
-	}
-	others := "on the other keys"
-	if len(problem[verdict.Violation])+len(problem[verdict.Undecided]) == 0 {
-		others = "of the history"
-	}
-	e.take(taken, rest, others)
 	slices.Sort(e.Operations)
-	first := fmt.Sprintf("This page holds %s of %s.", thousands(int64(len(e.Operations))), plural(n, "operation"))
-	e.Notes = append([]string{first}, e.Notes...)
+	e.note(h, groups)
 	return e
 }
 
-// take adds a group, evenly thinned to the room that is left, and notes it under its name.
-func (e *excerpt) take(taken []bool, group []int32, what string) {
-	room := operationsMax - len(e.Operations)
-	got, fresh := 0, group[:0:0]
-	for _, i := range group {
-		if taken[i] {
-			got++
-		} else {
+// group is the operations on keys of one verdict.
+type group struct {
+	name       string
+	operations []int32 // ascending
+}
+
+// groupsByVerdict puts each operation into one group, and the groups in the order in which they matter.
+func groupsByVerdict(n int, keys []verdict.KeyResult, byKey map[string][]int32) []group {
+	verdicts := make([]verdict.Verdict, n)
+	for i := range verdicts {
+		verdicts[i] = verdict.Linearizable
+	}
+	for i := range keys {
+		for _, j := range byKey[keys[i].Key] {
+			verdicts[j] = keys[i].Verdict
+		}
+	}
+	var list []group
+	for _, g := range []struct {
+		v    verdict.Verdict
+		name string
+	}{{verdict.Violation, "on keys with a violation"}, {verdict.Undecided, "on undecided keys"}, {verdict.Linearizable, "on the other keys"}} {
+		var operations []int32
+		for i, v := range verdicts {
+			if v == g.v {
+				operations = append(operations, int32(i))
+			}
+		}
+		if len(operations) > 0 {
+			list = append(list, group{g.name, operations})
+		}
+	}
+	return list
+}
+
+// take adds those of a list that are not there yet, or a sample if they are more than fit below a number of operations.
+func (e *excerpt) take(list []int32, most int) {
+	fresh := make([]int32, 0, len(list))
+	for _, i := range list {
+		if !e.taken[i] {
+			e.taken[i] = true // a list may name an operation twice
 			fresh = append(fresh, i)
 		}
 	}
-	keep := min(room, len(fresh))
-	for j := range keep {
-		i := fresh[j*len(fresh)/keep]
-		if !taken[i] { // a group may name an operation twice
-			taken[i] = true
-			e.Operations = append(e.Operations, i)
-			got++
+	chosen := sample(fresh, max(0, most-len(e.Operations)))
+	for _, i := range fresh {
+		e.taken[i] = false
+	}
+	for _, i := range chosen {
+		e.taken[i] = true
+	}
+	e.Operations = append(e.Operations, chosen...)
+}
+
+// takeClients adds an operation of each client that has none yet, for at most half of the page.
+func (e *excerpt) takeClients(h *history.History) {
+	first := map[int32]int32{}
+	for i := range h.Operations {
+		client := h.Operations[i].Client
+		if best, there := first[client]; !there || e.taken[i] && !e.taken[best] || e.taken[i] == e.taken[best] && scatter(int32(i)) < scatter(best) {
+			first[client] = int32(i)
 		}
 	}
-	if what == "" || len(group) == 0 {
-		return
+	e.take(slices.Sorted(maps.Values(first)), operationsMax/2)
+}
+
+// sample returns so many of the operations that their hashes are the smallest. Taking every k-th one would see only some of
+// the clients, or only calls of one kind, where clients take turns.
+func sample(operations []int32, room int) []int32 {
+	if len(operations) <= room {
+		return operations
 	}
-	if keep == len(fresh) {
-		e.Notes = append(e.Notes, fmt.Sprintf("It has all %s %s.", thousands(int64(len(group))), what))
-		return
+	hashed := make([]uint64, len(operations))
+	for n, i := range operations {
+		hashed[n] = scatter(i)&^math.MaxUint32 | uint64(uint32(i))
 	}
-	e.Notes = append(e.Notes, fmt.Sprintf("Of the %s %s it has %s, taken evenly; the others are in the file only.",
-		thousands(int64(len(group))), what, thousands(int64(got))))
+	slices.Sort(hashed)
+	chosen := make([]int32, room)
+	for n := range chosen {
+		chosen[n] = int32(uint32(hashed[n]))
+	}
+	return chosen
+}
+
+// scatter hashes an index: the finalizer of SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number
+// Generators", 2014), which spreads neighbours over the whole range.
+func scatter(i int32) uint64 {
+	z := (uint64(uint32(i)) + 1) * 0x9e3779b97f4a7c15
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+// note says what the page holds: of how many operations, by how many clients, and of which keys.
+func (e *excerpt) note(h *history.History, groups []group) {
+	all, here := map[int32]bool{}, map[int32]bool{}
+	for i := range h.Operations {
+		all[h.Operations[i].Client] = true
+		if e.taken[i] {
+			here[h.Operations[i].Client] = true
+		}
+	}
+	clients := "all " + plural(len(all), "client")
+	switch {
+	case len(all) == 1:
+		clients = "1 client"
+	case len(here) < len(all):
+		clients = thousands(int64(len(here))) + " of " + plural(len(all), "client")
+	}
+	text := fmt.Sprintf("This page holds %s of %s, by %s", thousands(int64(len(e.Operations))), plural(len(h.Operations), "operation"), clients)
+	if len(groups) > 1 {
+		text += ": " + strings.Join(e.parts(groups), ", ")
+	}
+	e.Notes = append(e.Notes, text+". The others are in the file only.")
+}
+
+// parts counts what the page holds of each group.
+func (e *excerpt) parts(groups []group) []string {
+	var parts []string
+	for _, g := range groups {
+		held := 0
+		for _, i := range g.operations {
+			if e.taken[i] {
+				held++
+			}
+		}
+		part := fmt.Sprintf("%s of %s %s", thousands(int64(held)), thousands(int64(len(g.operations))), g.name)
+		if held == len(g.operations) {
+			part = fmt.Sprintf("all %s %s", thousands(int64(held)), g.name)
+		}
+		parts = append(parts, part)
+	}
+	return parts
 }
 
 // partitions maps each key to its operations.

@@ -144,16 +144,19 @@ func TestPageSaysWhatItLeavesOut(t *testing.T) {
 	}
 	require.Equal(t, operationsMax, held)
 	p := recordOf(c, violationsOf(c))
-	require.Len(t, p.notes, 4)
-	total := 0
-	for _, note := range p.notes[1:] {
-		m := regexp.MustCompile(`^It has all ([\d,]+)|it has ([\d,]+),`).FindStringSubmatch(note)
-		require.NotNil(t, m, note)
-		n, err := strconv.Atoi(strings.ReplaceAll(m[1]+m[2], ",", ""))
+	require.Len(t, p.notes, 1, "said once")
+	m := regexp.MustCompile(`^This page holds 20,000 of ([\d,]+) operations, by all 8 clients: all ([\d,]+) on keys with a violation, all ([\d,]+) on undecided keys, ` +
+		`([\d,]+) of ([\d,]+) on the other keys\. The others are in the file only\.$`).FindStringSubmatch(p.notes[0])
+	require.NotNil(t, m, p.notes[0])
+	var n [6]int
+	for i := 1; i < len(m); i++ {
+		var err error
+		n[i], err = strconv.Atoi(strings.ReplaceAll(m[i], ",", ""))
 		require.NoError(t, err)
-		total += n
 	}
-	require.Equal(t, operationsMax, total, "the notes count every operation of the page: %q", p.notes)
+	require.Equal(t, r.Total, n[1])
+	require.Equal(t, r.Total, n[2]+n[3]+n[5])
+	require.Equal(t, operationsMax, n[2]+n[3]+n[4])
 	last := int64(0)
 	for i, k := range r.Ops.Key {
 		if r.Keys[k].Verdict == "linearizable" {
@@ -161,6 +164,104 @@ func TestPageSaysWhatItLeavesOut(t *testing.T) {
 		}
 	}
 	require.Greater(t, last, r.Ops.Invoke[0]+(c.History.Operations[len(c.History.Operations)-1].Invoke-c.History.Operations[0].Invoke)*9/10, "the sample spans the history")
+}
+
+// Clients that take turns are all seen about as often, and one that was hardly there is not lost.
+func TestSampleIsNotPeriodic(t *testing.T) {
+	const clients = 20
+	h := &history.History{}
+	for i := range 100_000 {
+		h.Operations = append(h.Operations, history.Operation{Client: int32(i % clients), Kind: history.Kind(1 + i/clients%2), Outcome: history.Done, Key: "k",
+			Value: history.Value{Present: i/clients%2 == 1}, Invoke: int64(i), Return: int64(i)})
+	}
+	h.Operations[77_777].Client = 400
+	c := judged(h)
+	r := recordOf(c, nil)
+	require.Equal(t, []string{"This page holds 20,000 of 100,000 operations, by all 21 clients. The others are in the file only."}, r.notes)
+	require.Len(t, r.Ops.Index, operationsMax)
+	held, kinds := map[int32]int{}, map[int32]int{}
+	for n := range r.Ops.Index {
+		held[r.Ops.Client[n]]++
+		kinds[r.Ops.Kind[n]]++
+	}
+	require.Len(t, held, clients+1)
+	for client, n := range held {
+		if client < clients {
+			require.InDelta(t, operationsMax/clients, n, 100, "client %d", client)
+		}
+	}
+	require.InDelta(t, operationsMax/2, kinds[1], 300)
+	require.Equal(t, r.Ops.Index, recordOf(c, nil).Ops.Index, "the same page each time")
+
+	for i := range h.Operations {
+		h.Operations[i].Client = int32(i / 2)
+	}
+	r = recordOf(c, nil)
+	require.Len(t, r.Ops.Index, operationsMax)
+	require.Regexp(t, `^This page holds 20,000 of 100,000 operations, by 1\d,\d{3} of 50,000 clients\. `, r.notes[0])
+}
+
+// transactional is a run of etcd's transactions: a range that misses a put, and what only reads.
+func transactional() Checked {
+	step := func(client int32, s history.Step, revision uint64, at int64, pairs ...history.Pair) history.Operation {
+		return history.Operation{Client: client, Kind: history.Transact, Outcome: history.Done, Key: "all keys", Revision: revision, Invoke: at, Return: at + 10_000,
+			Transaction: &history.Transaction{Kind: history.Steps, Then: []history.Step{s}, Answered: true, Succeeded: true, Results: []history.StepResult{{Pairs: pairs, Count: int64(len(pairs))}}}}
+	}
+	all := history.Step{Kind: history.Get, Key: "a", End: "b"}
+	return checked(&history.History{Origin: history.Origin{Format: "etcd-robustness", File: "operations.json", Revisions: history.Contract}, Operations: []history.Operation{
+		step(1, history.Step{Kind: history.Put, Key: "ab", Value: "p"}, 2, 0),
+		step(2, history.Step{Kind: history.Put, Key: "ab", Value: "q"}, 3, 20_000),
+		step(1, all, 2, 40_000, history.Pair{Key: "ab", Value: "p", Revision: 2}),
+	}})
+}
+
+// The label of all keys is no key.
+func TestTransactionsHaveNoKey(t *testing.T) {
+	c := transactional()
+	require.Equal(t, verdict.Violation, c.Result.Verdict)
+	page := htmlOf(t, c)
+	has(t, page, "<span>all keys</span>")
+	require.False(t, strings.Contains(page, "key <code>"))
+	r := embedded(t, page)
+	require.Equal(t, "all keys", r.Keys[0].Name)
+	require.True(t, r.Keys[0].Group)
+	require.Equal(t, []int32{0, 0, 1}, r.Ops.ReadOnly, "only the range reads only")
+	s, text := junitOf(t, c)
+	require.Equal(t, "all keys", s.Suites[0].Cases[0].Name)
+	require.Contains(t, text, ". client 2: all keys: put ab=q")
+	c.Result.Reason, c.Result.Keys[0] = "x", verdict.KeyResult{Key: "all keys", Verdict: verdict.Linearizable}
+	s, _ = junitOf(t, c)
+	require.NotEqual(t, s.Suites[0].Cases[0].Name, s.Suites[0].Cases[1].Name)
+
+	h, _, _ := stuck()
+	for i := range h.Operations {
+		h.Operations[i].Key = "all keys"
+	}
+	has(t, htmlOf(t, checked(h)), "key <code>&#34;all keys&#34;</code>")
+}
+
+// untimed is the stale read of stuck in a record without a clock.
+func untimed() Checked {
+	h, _, _ := stuck()
+	h.Origin.Untimed = true
+	for i := range h.Operations {
+		h.Operations[i].Invoke, h.Operations[i].Return = int64(2*i+2), int64(2*i+3)
+	}
+	return checked(h)
+}
+
+func TestPlacesInARecord(t *testing.T) {
+	c := untimed()
+	page := htmlOf(t, c)
+	for _, want := range []string{">#2<", ">#3<", ">#6<", ">#7<", "Times are places in the record."} {
+		has(t, page, want)
+	}
+	require.NotRegexp(t, `\d (ns|µs|ms)<`, page)
+	r := embedded(t, page)
+	require.True(t, r.Untimed)
+	require.Equal(t, []int64{2, 4, 6}, r.Ops.Invoke)
+	s, _ := junitOf(t, c)
+	require.Contains(t, s.Suites[0].Cases[0].Failure.Text, "invoked at #6, returned at #7")
 }
 
 func TestPageBoundsCardsKeysAndMarks(t *testing.T) {
@@ -269,7 +370,7 @@ func TestTimesKeepTheirOrder(t *testing.T) {
 			}
 			ops = append(ops, &history.Operation{Invoke: start + d, Return: history.Forever})
 		}
-		c := clockFor(start, ops)
+		c := clockFor(start, false, ops)
 		for _, a := range ops {
 			for _, b := range ops {
 				x, y := c.text(a.Invoke), c.text(b.Invoke)

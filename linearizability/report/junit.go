@@ -84,8 +84,13 @@ func junitSuiteOf(c Checked) junitSuite {
 	s := junitSuite{Name: clean(c.file()), Properties: junitProperties(c)}
 	s.Time = seconds(c.Nanoseconds)
 	s.Cases = append(s.Cases, junitWhole(c)...)
+	groups := groupsOf(c.History)
 	for i := range c.Result.Keys {
-		s.Cases = append(s.Cases, junitKey(c, &c.Result.Keys[i]))
+		x := junitKey(c, groups, &c.Result.Keys[i])
+		if groups[c.Result.Keys[i].Key] && len(s.Cases) > 0 && s.Cases[0].Name == x.Name {
+			x.Name += " (transactions)" // the case of the whole history has the name
+		}
+		s.Cases = append(s.Cases, x)
 	}
 	for _, x := range s.Cases {
 		s.add(x.totals())
@@ -112,7 +117,7 @@ func junitWhole(c Checked) []junitCase {
 		return cases
 	}
 	x := junitCase{Name: "all keys", Class: clean(c.file())}
-	detail := &junitDetail{Type: c.verdict().String(), Message: c.reason()}
+	detail := &junitDetail{Type: c.verdict().String(), Message: clean(c.reason())}
 	if detail.Message == "" {
 		detail.Message = "the verdict on the history is " + c.verdict().String()
 	}
@@ -124,8 +129,8 @@ func junitWhole(c Checked) []junitCase {
 	return append(cases, x)
 }
 
-func junitKey(c Checked, k *verdict.KeyResult) junitCase {
-	x := junitCase{Name: name(k.Key, 0), Class: clean(c.file())}
+func junitKey(c Checked, groups groups, k *verdict.KeyResult) junitCase {
+	x := junitCase{Name: groups.name(k.Key, 0), Class: clean(c.file())}
 	switch {
 	case k.Verdict == verdict.Violation:
 		x.Failure = junitFailure(c, k.Contradiction)
@@ -143,10 +148,15 @@ func junitFailure(c Checked, x *verdict.Contradiction) *junitDetail {
 	}
 	var text strings.Builder
 	text.WriteString("\n")
+	groups := groupsOf(c.History)
 	for n, i := range x.Operations {
 		o := &c.History.Operations[i]
-		fmt.Fprintf(&text, "%d. %s: key %s: %s, invoked at %d ns, %s%s\n", n+1, clean(c.History.ClientName(o.Client)), name(o.Key, 0),
-			clean(o.String()), o.Invoke, returned(o), inLine(o))
+		key := "key " + name(o.Key, 0)
+		if groups[o.Key] {
+			key = groups.name(o.Key, 0)
+		}
+		fmt.Fprintf(&text, "%d. %s: %s: %s, invoked at %s, %s%s\n", n+1, clean(c.History.ClientName(o.Client)), key,
+			clean(o.String()), c.instant(o.Invoke), c.returned(o), inLine(o))
 	}
 	if c.Command != "" {
 		fmt.Fprintf(&text, "again: %s\n", clean(c.Command))
@@ -154,11 +164,19 @@ func junitFailure(c Checked, x *verdict.Contradiction) *junitDetail {
 	return &junitDetail{Type: string(x.Kind), Message: clean(x.Sentence), Text: text.String()}
 }
 
-func returned(o *history.Operation) string {
+// instant returns a time of the history, or a place in a record without a clock.
+func (c Checked) instant(t int64) string {
+	if c.History.Origin.Untimed {
+		return fmt.Sprintf("#%d", t)
+	}
+	return fmt.Sprintf("%d ns", t)
+}
+
+func (c Checked) returned(o *history.Operation) string {
 	if o.Return == history.Forever {
 		return "never returned"
 	}
-	return fmt.Sprintf("returned at %d ns", o.Return)
+	return "returned at " + c.instant(o.Return)
 }
 
 func inLine(o *history.Operation) string {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"encoding/json"
 	"encoding/xml"
 	"io"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/lockstepdb/lockstep/linearizability/history"
 	"github.com/lockstepdb/lockstep/linearizability/verdict"
 )
 
@@ -95,4 +97,29 @@ func TestJUnitHoldsAnyBytes(t *testing.T) {
 		}
 		require.Equal(t, c.Result.Keys[0].Key, got, "names read back")
 	})
+}
+
+// A file without a history stands in both documents, and keeps them from passing.
+func TestUnreadFiles(t *testing.T) {
+	const why = "broken.edn:3: :process is x, which is neither a number from 0 nor :nemesis"
+	c := Checked{History: &history.History{Origin: history.Origin{File: "broken.edn"}}, Unread: why, Result: verdict.Result{Reason: why}}
+	for _, result := range []verdict.Result{c.Result, {}, {Verdict: verdict.Linearizable, Checked: 1}} {
+		c.Result = result
+		s, text := junitOf(t, verdicts()["linearizable"], c)
+		require.Equal(t, 1, s.Errors)
+		require.Zero(t, s.Failures+s.Skipped)
+		require.Equal(t, "broken.edn", s.Suites[1].Name)
+		require.Len(t, s.Suites[1].Cases, 1)
+		require.Equal(t, "all keys", s.Suites[1].Cases[0].Name)
+		require.Equal(t, why, s.Suites[1].Cases[0].Error.Message)
+		require.Contains(t, text, `<property name="verdict" value="undecided">`)
+
+		var d document
+		require.NoError(t, json.Unmarshal([]byte(jsonOf(t, verdicts()["linearizable"], c)), &d))
+		require.Equal(t, verdict.Undecided, d.Verdict)
+		require.Equal(t, verdict.Linearizable, d.Histories[0].Verdict)
+		require.Equal(t, verdict.Undecided, d.Histories[1].Verdict)
+		require.Equal(t, "broken.edn", d.Histories[1].File)
+		require.Equal(t, why, d.Histories[1].Reason)
+	}
 }

@@ -28,6 +28,7 @@ type page struct {
 	CardsLeft string
 	Drawable  bool // there are operations to draw
 	HasKeys   bool
+	Untimed   bool
 
 	Data   template.JS
 	Style  template.CSS
@@ -50,6 +51,7 @@ type card struct {
 	Number    int
 	Key       string // empty if it concerns no single key
 	Whole     bool
+	Group     bool // Key names all keys of transactions
 	Kind      string
 	Tier      string
 	Sentence  string
@@ -105,6 +107,7 @@ func pageOf(c Checked) (page, record) {
 	p.State, p.Word, p.Lead = headline(c)
 	p.Commands = commands(c)
 	start := startOf(c.History)
+	p.Untimed = c.History.Origin.Untimed
 	for i, v := range drawn {
 		p.Cards = append(p.Cards, cardOf(c, i+1, v, start, r.Cards[i].Left))
 	}
@@ -125,7 +128,7 @@ const (
 )
 
 func undecidedOf(c Checked) []undecidedKeys {
-	names := map[string][]string{}
+	names, groups := map[string][]string{}, groupsOf(c.History)
 	var reasons []string
 	for i := range c.Result.Keys {
 		k := &c.Result.Keys[i]
@@ -136,7 +139,7 @@ func undecidedOf(c Checked) []undecidedKeys {
 		if names[reason] == nil {
 			reasons = append(reasons, reason)
 		}
-		names[reason] = append(names[reason], name(k.Key, 40))
+		names[reason] = append(names[reason], groups.name(k.Key, 40))
 	}
 	var list []undecidedKeys
 	for i, reason := range reasons {
@@ -316,7 +319,7 @@ func commands(c Checked) []command {
 func warnings(c Checked) []string {
 	var list []string
 	if c.History.Origin.Untimed {
-		list = append(list, "The record has no clock: the times on this page are places in the record, and order is all that they tell.")
+		list = append(list, "The record has no clock: the times on this page are places in the record, such as #4, and order is all that they tell.")
 	}
 	if c.History.Origin.Torn {
 		list = append(list, "The file ends in the middle of a record, as it does when its recorder was killed. The verdict is on what precedes; what came after is not known.")
@@ -328,18 +331,20 @@ func warnings(c Checked) []string {
 }
 
 func cardOf(c Checked, number int, v violation, start int64, left int) card {
+	groups := groupsOf(c.History)
 	x := card{Number: number, Kind: strings.ReplaceAll(string(v.x.Kind), "-", " "), Sentence: sentence(v.x.Sentence), Whole: v.key == nil}
 	if v.key != nil {
-		x.Key, x.Tier = name(v.key.Key, textBytesMax), v.key.Tier.String()
+		x.Key, x.Tier = groups.name(v.key.Key, textBytesMax), v.key.Tier.String()
+		x.Group = groups[v.key.Key]
 	}
 	var ops []*history.Operation
 	for _, i := range v.x.Operations {
 		ops = append(ops, &c.History.Operations[i])
 	}
-	times := clockFor(start, ops)
+	times := clockFor(start, c.History.Origin.Untimed, ops)
 	for n, o := range ops {
 		r := row{
-			Badge: n + 1, Index: v.x.Operations[n], Client: clean(c.History.ClientName(o.Client)), Key: name(o.Key, 40), Call: clean(o.Call()),
+			Badge: n + 1, Index: v.x.Operations[n], Client: clean(c.History.ClientName(o.Client)), Key: groups.name(o.Key, 40), Call: clean(o.Call()),
 			Result: clean(o.Result()), Invoke: times.text(o.Invoke), Return: times.text(o.Return), Revision: revisionText(o),
 		}
 		if o.Line > 0 {
@@ -366,9 +371,9 @@ func revisionText(o *history.Operation) string {
 	}
 }
 
-// startOf is the time that the page calls 0: the first invocation.
+// startOf is the time that the page calls 0: the first invocation. Places in a record stay what they are.
 func startOf(h *history.History) int64 {
-	if len(h.Operations) == 0 {
+	if len(h.Operations) == 0 || h.Origin.Untimed {
 		return 0
 	}
 	start := h.Operations[0].Invoke

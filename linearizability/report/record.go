@@ -12,6 +12,7 @@ import (
 // from the first invocation, and -1 as a length stands for no return.
 type record struct {
 	Total   int         `json:"total"`
+	Untimed bool        `json:"untimed,omitempty"` // times are places in the record
 	Strings []string    `json:"strings"`
 	Clients []string    `json:"clients"`
 	Keys    []keyRecord `json:"keys"`
@@ -29,7 +30,8 @@ type columns struct {
 	Index       []int32             `json:"index"`
 	Client      []int32             `json:"client"`
 	Key         []int32             `json:"key"`
-	Kind        []int32             `json:"kind"` // not bytes: JSON would write them in base64
+	Kind        []int32             `json:"kind"`     // not bytes: JSON would write them in base64
+	ReadOnly    []int32             `json:"readOnly"` // 1: it could not write
 	Outcome     []int32             `json:"outcome"`
 	Stale       []int32             `json:"stale"`
 	Line        []int32             `json:"line"`
@@ -46,7 +48,8 @@ type columns struct {
 
 type keyRecord struct {
 	Name       string  `json:"name"`
-	Row        bool    `json:"row"` // it stands in the table
+	Group      bool    `json:"group,omitempty"` // Name stands for all keys of transactions
+	Row        bool    `json:"row"`             // it stands in the table
 	Verdict    string  `json:"verdict"`
 	Tier       string  `json:"tier"`
 	Operations int     `json:"operations"` // that constrain
@@ -81,6 +84,7 @@ type recorder struct {
 	record
 	h       *history.History
 	byKey   map[string][]int32
+	groups  groups
 	start   int64
 	strings map[string]int32
 	keys    map[string]int32
@@ -88,8 +92,8 @@ type recorder struct {
 }
 
 func recordOf(c Checked, drawn []violation) record {
-	r := &recorder{h: c.History, byKey: partitions(c.History), start: startOf(c.History), strings: map[string]int32{}, keys: map[string]int32{}}
-	r.Total = len(c.History.Operations)
+	r := &recorder{h: c.History, byKey: partitions(c.History), groups: groupsOf(c.History), start: startOf(c.History), strings: map[string]int32{}, keys: map[string]int32{}}
+	r.Total, r.Untimed = len(c.History.Operations), c.History.Origin.Untimed
 	r.Strings, r.Keys, r.Marks, r.Cards = []string{}, []keyRecord{}, []markRecord{}, []cardRecord{}
 	r.addKeys(c, drawn)
 	var needed []int32
@@ -118,7 +122,7 @@ func (r *recorder) addKeys(c Checked, drawn []violation) {
 	sorted := byGravity(c.Result.Keys)
 	for _, k := range sorted[:min(len(sorted), keysMax)] {
 		row := keyRecord{
-			Name: name(k.Key, textBytesMax), Row: true, Verdict: k.Verdict.String(), Tier: k.Tier.String(), Operations: k.Operations,
+			Name: r.groups.name(k.Key, textBytesMax), Group: r.groups[k.Key], Row: true, Verdict: k.Verdict.String(), Tier: k.Tier.String(), Operations: k.Operations,
 			All: len(r.byKey[k.Key]), Steps: k.Steps, Why: whyOf(k), Card: cards[k.Key],
 		}
 		if idle(k) {
@@ -189,7 +193,7 @@ func (r *recorder) addOperations(chosen []int32) {
 
 // grow makes room, so that also an empty column is a list.
 func (c *columns) grow(n int) {
-	for _, list := range []*[]int32{&c.Index, &c.Client, &c.Key, &c.Kind, &c.Outcome, &c.Stale, &c.Line, &c.Call, &c.Result, &c.Reads, &c.Writes} {
+	for _, list := range []*[]int32{&c.Index, &c.Client, &c.Key, &c.Kind, &c.ReadOnly, &c.Outcome, &c.Stale, &c.Line, &c.Call, &c.Result, &c.Reads, &c.Writes} {
 		*list = make([]int32, 0, n)
 	}
 	c.Invoke, c.Length = make([]int64, 0, n), make([]int64, 0, n)
@@ -207,7 +211,7 @@ func (r *recorder) addOperation(i int32) {
 	}
 	c.Index, c.Client, c.Key = append(c.Index, i), append(c.Client, r.clients[o.Client]), append(c.Key, key)
 	c.Kind, c.Outcome, c.Line = append(c.Kind, int32(o.Kind)), append(c.Outcome, int32(o.Outcome)), append(c.Line, o.Line)
-	c.Stale = append(c.Stale, flag(o.Stale))
+	c.Stale, c.ReadOnly = append(c.Stale, flag(o.Stale)), append(c.ReadOnly, flag(readOnly(o)))
 	c.Invoke, c.Length = append(c.Invoke, since(o.Invoke, r.start)), append(c.Length, length)
 	c.Call, c.Result = append(c.Call, r.text(clean(o.Call()))), append(c.Result, r.text(clean(o.Result())))
 	c.Revision, c.KeyRevision = append(c.Revision, digits(o.Revision)), append(c.KeyRevision, digits(o.KeyRevision))
@@ -221,6 +225,14 @@ func (r *recorder) addOperation(i int32) {
 		writes = r.value(i, "value written", o.Value)
 	}
 	c.Reads, c.Writes = append(c.Reads, reads), append(c.Writes, writes)
+}
+
+// readOnly says that an operation could not write: a get, or a transaction of nothing but gets.
+func readOnly(o *history.Operation) bool {
+	if o.Kind == history.Transact && o.Transaction != nil {
+		return o.Transaction.Kind == history.Steps && !o.Transaction.MayWrite()
+	}
+	return o.Kind == history.Get
 }
 
 // value returns the text of a value, and keeps it for the details if descriptions cut it.
@@ -249,7 +261,7 @@ func (r *recorder) key(key string) int32 {
 	if !ok {
 		at = int32(len(r.Keys))
 		r.keys[key] = at
-		r.Keys = append(r.Keys, keyRecord{Name: name(key, textBytesMax), All: len(r.byKey[key])})
+		r.Keys = append(r.Keys, keyRecord{Name: r.groups.name(key, textBytesMax), Group: r.groups[key], All: len(r.byKey[key])})
 	}
 	return at
 }

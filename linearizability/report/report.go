@@ -25,6 +25,9 @@ type Checked struct {
 	Command string
 	// Nanoseconds that the check took.
 	Nanoseconds int64
+	// Unread says why there is no history: the file could not be read, or the check ended before it came to it. History is
+	// then empty but for Origin.File. Empty: it was read.
+	Unread string
 }
 
 // Error is a result that does not belong to its history. Nothing was written.
@@ -97,7 +100,7 @@ func (c Checked) verdict() verdict.Verdict {
 	if len(c.Result.Contradictions) > 0 {
 		v = verdict.Violation
 	}
-	if c.Result.Checked == 0 || c.Result.Reason != "" {
+	if c.Result.Checked == 0 || c.Result.Reason != "" || c.Unread != "" {
 		v = v.Worse(verdict.Undecided)
 	}
 	return v
@@ -106,6 +109,8 @@ func (c Checked) verdict() verdict.Verdict {
 // reason says why the history as a whole is not decided; empty if it is, or if its keys say so.
 func (c Checked) reason() string {
 	switch {
+	case c.Unread != "":
+		return c.Unread
 	case c.Result.Reason != "":
 		return c.Result.Reason
 	case len(c.History.Operations) == 0:
@@ -152,6 +157,27 @@ func name(s string, limit int) string {
 		s += fmt.Sprintf("… (%s bytes)", thousands(int64(length)))
 	}
 	return s
+}
+
+// groups are the labels that stand for all keys of transactions: no keys of the store, and so not written like keys.
+type groups map[string]bool
+
+func groupsOf(h *history.History) groups {
+	g := groups{}
+	for i := range h.Operations {
+		if h.Operations[i].Kind == history.Transact {
+			g[h.Operations[i].Key] = true
+		}
+	}
+	return g
+}
+
+// name returns a key as the function of that name does, and a label as it is.
+func (g groups) name(key string, limit int) string {
+	if g[key] {
+		return clean(key)
+	}
+	return name(key, limit)
 }
 
 // clean returns text from outside, such as a file's name, as one line of valid UTF-8 without control characters.

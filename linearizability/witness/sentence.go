@@ -177,6 +177,10 @@ func (l *ledger) nobodyWrote(c claim) string {
 	return fmt.Sprintf("%s, but nobody wrote %s under revision %d", l.told(c.by), history.Text(l.Operations[c.by].Key), c.revision)
 }
 
+func (l *ledger) underAnother(c claim, writer int32) string {
+	return fmt.Sprintf("%s, but %s was written under revision %d, by %s", l.told(c.by), c.value, l.Operations[writer].Revision, l.client(writer))
+}
+
 func (l *ledger) tooFew(c, earlier claim, writes int) string {
 	return fmt.Sprintf("%s, and %s knew %s under revision %d, but of its writes with an unknown outcome (%d) too few can have had these revisions",
 		l.told(c.by), l.client(earlier.by), c.value, earlier.revision, writes)

@@ -140,6 +140,10 @@ func (m *matching) refute(c claim, taken []claim, writes []floor) {
 		m.tooLate(c, writes[0].by)
 		return
 	}
+	if i, ok := m.elsewhere(c); ok {
+		m.accuse(verdict.RevisionMismatch, c.by, m.underAnother(c, i), i)
+		return
+	}
 	if i, ok := m.refused[c.value.Data]; ok {
 		m.accuse(verdict.RefusedRead, c.by, m.wasRefused(c.by, i), i)
 		return
@@ -177,4 +181,14 @@ func (m *matching) settle() {
 		}
 	}
 	m.spare.puts = rest
+}
+
+// elsewhere finds a write that is done and wrote the claimed value under another revision.
+func (m *matching) elsewhere(c claim) (int32, bool) {
+	for _, i := range m.ops {
+		if o := &m.Operations[i]; o.Kind == history.Put && o.Outcome == history.Done && o.Value == c.value && o.Revision != 0 {
+			return i, true
+		}
+	}
+	return none, false
 }

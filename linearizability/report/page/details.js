@@ -8,7 +8,7 @@ let selected = -1;
 let timeline = null; // the Timeline, if the page has one
 
 function showTip(p, x, y) {
-  tipAt(x, y, [callOf(p) + " → " + resultOf(p), clientOf(p) + ", key " + cut(keyOf(p).name, 80),
+  tipAt(x, y, [callOf(p) + " → " + resultOf(p), clientOf(p) + ", " + whereOf(p),
     exact(starts[p]) + " to " + exact(ends[p]) + (isFinite(ends[p]) ? " (" + rough(ends[p] - starts[p]) + ")" : "")]);
 }
 function tipAt(x, y, [first, ...lines]) {
@@ -26,7 +26,7 @@ function select(p, from) {
   selected = p;
   const rows = [["client", clientOf(p)], ["key", keyOf(p).name], ["call", callOf(p)], ["result", resultOf(p)],
     ["outcome", OUTCOMES[cols.outcome[p]]], ["invoked", exact(starts[p])], ["returned", exact(ends[p])],
-    ["took", isFinite(ends[p]) ? exact(ends[p] - starts[p]) : cols.kind[p] === 1 ? "no answer came" : "may take effect at any later time, or never"]];
+    ["took", isFinite(ends[p]) ? lasted(ends[p] - starts[p]) : isRead(p) ? "no answer came" : "may take effect at any later time, or never"]];
   if (cols.revision[p]) rows.push(["revision", cols.revision[p]]);
   if (cols.keyRevision[p]) rows.push(["key revision", cols.keyRevision[p]]);
   const long = cols.long[cols.index[p]];

@@ -22,15 +22,17 @@ record.cards.forEach((card, c) => card.ops.slice(0, card.focus).forEach((index, 
   pins.set(p, [...(pins.get(p) || []), {card: c + 1, number: n + 1}]);
 }));
 
+const isRead = p => cols.readOnly[p] === 1; // it could not write
 const callOf = p => record.strings[cols.call[p]];
 const resultOf = p => record.strings[cols.result[p]];
 const clientOf = p => record.clients[cols.client[p]];
 const keyOf = p => record.keys[cols.key[p]];
-const shortOf = p => cols.kind[p] === 1
+const whereOf = p => (keyOf(p).group ? "" : "key ") + cut(keyOf(p).name, 80);
+const shortOf = p => isRead(p)
   ? callOf(p) + (cols.outcome[p] === 1 ? " → " + resultOf(p) : " " + OUTCOMES[cols.outcome[p]])
   : callOf(p) + (cols.outcome[p] === UNKNOWN ? " ?" : cols.outcome[p] === FAILED ? " ≠" : cols.outcome[p] === REFUSED ? " ✕" : "");
 
 function classOf(p) {
-  const kind = cols.kind[p] === 1 ? "read" : cols.kind[p] === 3 ? "delete" : "write";
+  const kind = isRead(p) ? "read" : cols.kind[p] === 3 ? "delete" : "write";
   return kind + (["  unknown", "", " failed", " refused"][cols.outcome[p]] || "");
 }

@@ -187,9 +187,9 @@ class Painter {
   }
 
   drawBar(g, bar) {
-    const {p, top, high, a, b, from} = bar, outcome = cols.outcome[p], isRead = cols.kind[p] === 1, wide = b - from;
-    const hue = outcome === REFUSED ? this.paint.dead : this.paint[isRead ? "read" : cols.kind[p] === 3 ? "delete" : "write"];
-    const isFull = !isRead && outcome === 1;
+    const {p, top, high, a, b, from} = bar, outcome = cols.outcome[p], reads = isRead(p), wide = b - from;
+    const hue = outcome === REFUSED ? this.paint.dead : this.paint[reads ? "read" : cols.kind[p] === 3 ? "delete" : "write"];
+    const isFull = !reads && outcome === 1;
     if (outcome === UNKNOWN && wide > 3) {
       g.fillStyle = g.createLinearGradient(a, 0, b, 0);
       g.fillStyle.addColorStop(0, hue);

@@ -1,7 +1,7 @@
 // The timeline of the whole history: what is in view, and in which lanes.
 
 const VIEW_ROWS_MAX = 100; // rows of the list of operations in view
-const VIEW_LEAST = 20;     // nanoseconds; no view is shorter
+const VIEW_LEAST = record.untimed ? 4 : 20; // nanoseconds or places; no view is shorter
 
 class Timeline {
   constructor(host) {
@@ -11,8 +11,8 @@ class Timeline {
     this.openEnd = new Float64Array(count); // how far the bar of an operation without a return goes: to the next in its lane
     this.last = 0;
     for (let p = 0; p < count; p++) this.last = Math.max(this.last, starts[p], isFinite(ends[p]) ? ends[p] : 0);
-    const pad = Math.max(this.last * .01, 1);
-    this.full = {from: -pad, to: this.last + pad};
+    const first = record.untimed && count ? starts[inTime[0]] : 0, pad = Math.max((this.last - first) * .01, 1);
+    this.full = {from: first - pad, to: this.last + pad};
     Object.assign(this, this.full);
     this.filters = new Filters(() => this.apply(), order => { this.order = order; this.schedule(); });
     this.build(host);
@@ -128,7 +128,7 @@ class Timeline {
     const about = t => exact(Math.round(t / grain) * grain);
     const what = matching === count ? `${amount(count)} operations` : `${amount(matching)} matching operations of ${amount(count)}`;
     this.status.textContent = matching === 0 ? `No operation matches the filters; the page holds ${amount(count)}.`
-      : `${about(Math.max(from, 0))} to ${about(Math.min(to, this.last))}: ${amount(drawn)} of ${what} in view, ${amount(rows.length)} lane${rows.length === 1 ? "" : "s"}`;
+      : `${about(Math.max(from, starts[inTime[0]]))} to ${about(Math.min(to, this.last))}: ${amount(drawn)} of ${what} in view, ${amount(rows.length)} lane${rows.length === 1 ? "" : "s"}`;
     Object.assign(canvas.dataset, {drawn, frames, from: Math.round(from), to: Math.round(to)});
     const p = this.selected;
     if (p >= 0 && this.matched[p]) Object.assign(canvas.dataset, {selectedX: Math.max(this.x(starts[p]), this.gutter()), selectedY: this.rowTop(this.rowOf[p] + .5)});

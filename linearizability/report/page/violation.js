@@ -89,7 +89,7 @@ function drawWindow(c) {
   drawAxis(root, frame);
   drawLanes(root, frame, rows);
   const bars = svg("g");
-  rows.forEach(row => row.ops.forEach((p, i) => drawBar(bars, frame, p, row.ops[i + 1])));
+  rows.forEach(row => row.ops.forEach((p, i) => drawBar(bars, frame, p, row.ops[i + 1], roomAround(frame, row, i))));
   root.append(drawReads(frame), bars, drawBefore(frame), outside, drawPins(frame));
   figure.replaceChildren(root, legendOf(c, mustEase, isEased, frame));
   if (selected >= 0) markSelected(selected);
@@ -150,7 +150,14 @@ function spanOf(f, p, next) {
   return [from, next === undefined ? f.right : Math.max(from + 8, f.x(starts[next]) - 3)];
 }
 
-function drawBar(parent, f, p, next) {
+// roomAround returns how far a label beside a bar may reach: to the bars before and after it in its lane, their pins and labels.
+function roomAround(f, row, i) {
+  const before = row.ops[i - 1], after = row.ops[i + 1];
+  return {row, from: before === undefined ? f.left - 8 : Math.max(spanOf(f, before, row.ops[i])[1] + 3, (row.told || 0) + 6),
+    to: after === undefined ? f.right + 10 : f.x(starts[after]) - (f.focus.includes(after) ? 11 : 3)};
+}
+
+function drawBar(parent, f, p, next, room) {
   const [from, to] = spanOf(f, p, next), above = f.y.get(p) - BAR / 2, isFocus = f.focus.includes(p), width = to - from;
   const group = svg("g", {class: `op ${classOf(p)} ${isFocus ? "focus" : "near"}`, "data-place": p, tabindex: isFocus ? 0 : -1, role: "button",
     "aria-label": `${isFocus ? "contradicting, number " + (f.focus.indexOf(p) + 1) + ": " : ""}${clientOf(p)}, ${callOf(p)}, ${resultOf(p)}, from ${exact(starts[p])} to ${exact(ends[p])}`});
@@ -161,7 +168,7 @@ function drawBar(parent, f, p, next) {
     ? svg("path", {class: "edge", d: `M${Math.min(to, from + 60)} ${above}H${from}V${above + BAR}H${Math.min(to, from + 60)}`})
     : svg("rect", {class: "edge", x: from, y: above, width, height: BAR, rx: 3}));
   group.append(svg("rect", {class: "halo", x: from - 3, y: above - 3, width: width + 6, height: BAR + 6, rx: 5}));
-  labelBar(group, f, p, from, to, isFocus);
+  labelBar(group, f, p, from, to, isFocus, room);
   placeOnBar(group, f, p, to, above);
   listen(group, p);
   parent.append(group);
@@ -170,7 +177,7 @@ function drawBar(parent, f, p, next) {
 // fade draws an open end: steps of ever less colour.
 function fade(from, above, width, p) {
   const group = svg("g"), steps = 24, part = width / steps;
-  const colour = cols.kind[p] === 1 ? "var(--read)" : cols.kind[p] === 3 ? "var(--delete)" : "var(--write)";
+  const colour = isRead(p) ? "var(--read)" : cols.kind[p] === 3 ? "var(--delete)" : "var(--write)";
   for (let i = 0; i < steps; i++) {
     const step = svg("rect", {x: from + i * part, y: above, width: part + .3, height: BAR, "fill-opacity": .6 * (1 - i / steps)});
     step.style.fill = colour;
@@ -179,14 +186,20 @@ function fade(from, above, width, p) {
   return group;
 }
 
-function labelBar(group, f, p, from, to, isFocus) {
+// labelBar writes what an operation was into its bar if there is room, else beside it where no other label can be.
+function labelBar(group, f, p, from, to, isFocus, room) {
   const text = shortOf(p), inner = from + (isFocus ? 14 : 6), y = f.y.get(p) + 4.3;
   if (to - inner >= text.length * CHARACTER + 4) {
     group.append(svg("text", {x: inner, y}, text));
   } else if (isFocus) {
-    const long = cut(text, 34), room = long.length * CHARACTER;
-    const isRight = to + 8 + room < f.right + 10;
-    f.outside.append(svg("text", {class: "outside", x: isRight ? to + 8 : Math.max(from - 14, f.left + room), y, "text-anchor": isRight ? "start" : "end"}, long));
+    const right = (room.to - to - 8) / CHARACTER, left = (from - 14 - room.from) / CHARACTER, isRight = right >= Math.min(text.length, 34) || right >= left;
+    const inside = fitting(p, (to - inner - 2) / CHARACTER), beside = fitting(p, Math.min(34, Math.max(left, right)));
+    if (inside && inside.length >= beside.length) {
+      group.append(svg("text", {x: inner, y}, inside));
+    } else if (beside) {
+      f.outside.append(svg("text", {class: "outside", x: isRight ? to + 8 : from - 14, y, "text-anchor": isRight ? "start" : "end"}, beside));
+      if (isRight) room.row.told = to + 8 + beside.length * CHARACTER;
+    }
   } else {
     const short = fitting(p, (to - inner - 2) / CHARACTER);
     if (short) group.append(svg("text", {x: inner, y}, short));
@@ -223,8 +236,10 @@ function listen(group, p) {
 // drawBefore joins contradicting operations of which one returned before the other was invoked, without those that follow from others.
 function drawBefore(f) {
   const group = svg("g", {"aria-hidden": "true"}), before = (a, b) => ends[a] < starts[b];
+  f.befores = 0;
   for (const a of f.focus) for (const b of f.focus) {
     if (!before(a, b) || f.focus.some(c => before(a, c) && before(c, b))) continue;
+    f.befores++;
     const x1 = Math.max(f.x(ends[a]), f.x(starts[a]) + 3), x2 = f.x(starts[b]) - 10, y1 = f.y.get(a), y2 = f.y.get(b), bend = x2 - x1 < 14 ? 0 : Math.max(14, (x2 - x1) / 2);
     group.append(svg("path", {class: "before", d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - 7 - bend} ${y2} ${x2 - 6} ${y2}`}),
       svg("path", {class: "before-head", d: `M${x2} ${y2}l-8 -4.5v9z`}));
@@ -260,7 +275,8 @@ function drawPins(f) {
 function legendOf(c, mustEase, isEased, f) {
   const item = (picture, text) => el("span", {}, svg("svg", {viewBox: "0 0 34 14", "aria-hidden": "true"}, picture), text);
   const has = test => f.card.ops.some(index => test(places.get(index)));
-  const parts = [item([svg("path", {class: "before", d: "M1 7H26"}), svg("path", {class: "before-head", d: "M34 7l-8 -4.5v9z"})], "returned before the other was invoked")];
+  const parts = [];
+  if (f.befores) parts.push(item([svg("path", {class: "before", d: "M1 7H26"}), svg("path", {class: "before-head", d: "M34 7l-8 -4.5v9z"})], "returned before the other was invoked"));
   if (f.reads) parts.push(item([svg("path", {class: "from", d: "M1 7H26"}), svg("path", {class: "from-head", d: "M34 7l-8 -4.5v9z"})], "its value was read or compared"));
   if (has(p => cols.outcome[p] === UNKNOWN)) parts.push(item([svg("rect", {class: "leader odd", x: 0, y: 2, width: 12, height: 10}), svg("rect", {class: "leader", x: 12, y: 2, width: 12, height: 10})], "never returned"));
   const line = el("div", {class: "legend"}, parts);
