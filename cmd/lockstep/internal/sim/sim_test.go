@@ -1,0 +1,126 @@
+package sim
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/lockstepdb/lockstep/cmd/lockstep/internal/exit"
+	"github.com/lockstepdb/lockstep/sim/fleet"
+	"github.com/stretchr/testify/require"
+)
+
+// failed is the summary of a run in which two of many seeds failed.
+func failed() *fleet.Summary {
+	return &fleet.Summary{
+		Counts: fleet.Counts{Seeds: 1234, Simulated: 20 * time.Hour, Events: 5_000_000, Operations: 500_000, Injected: 70_000, Failures: 2, Slowest: 8, SlowestTime: time.Second},
+		From:   1, Profile: "standard", Workers: 2, Wall: time.Minute,
+		Outcomes: map[string]int{"done": 499_000, "unknown": 1000}, Faults: map[string]int{"crash": 70_000}, Probes: map[string]int{"snapshot saved": 3},
+		Failures: []fleet.Found{
+			{Seed: 17, Failure: fleet.Failure{Kind: "state", Message: "n2 holds another state", At: 12_345_678_900}, Replay: "lockstep sim --seed 17", Dir: "reports/sim/17"},
+			{Seed: 19, Failure: fleet.Failure{Kind: "panic", Message: "index out of range"}, Replay: "lockstep sim --seed 19"},
+		},
+	}
+}
+
+const wanted = `seed 17 failed: state
+  n2 holds another state, at 12.345679 s
+  replay: lockstep sim --seed 17
+  see reports/sim/17
+
+seed 19 failed: panic
+  index out of range
+  replay: lockstep sim --seed 19
+
+seeds       1,234, from 1 on, profile standard, 2 workers
+time        60.0 s, 20.6 seeds/s
+simulated   20h0m0s, 1,200 times real time
+events      5,000,000, 83,333/s
+operations  500,000: done 499,000, unknown 1,000
+slowest     seed 8, 1.00 s
+
+faults injected: 70,000
+`
+
+func TestTheSummaryOfARunThatFailed(t *testing.T) {
+	var out bytes.Buffer
+	s := Settings{Out: &out, Dir: "reports/sim"}
+	sum := failed()
+	for _, f := range sum.Failures {
+		s.printFailure(f)
+	}
+	s.printSummary(sum)
+	require.Regexp(t, `^`+regexp.QuoteMeta(wanted)+`(  .*\n)*  .*\bcrash +70,000.*\n(  .*\n)*
+probes reached: 1
+  snapshot saved  3
+
+FAILED: 2 of 1,234 seeds
+$`, out.String())
+	require.NotRegexp(t, `(?m) $`, out.String())
+	err := ending(sum)
+	require.Equal(t, exit.Failure, exit.CodeOf(err))
+	require.EqualError(t, err, "2 of 1,234 seeds failed; replay with `lockstep sim --seed 17`")
+}
+
+func TestAnInterruptedRunIsUndecided(t *testing.T) {
+	sum := failed()
+	sum.Interrupted = true
+	require.Equal(t, exit.Failure, exit.CodeOf(ending(sum)))
+	sum.Counts.Failures, sum.Failures = 0, nil
+	require.Equal(t, exit.Undecided, exit.CodeOf(ending(sum)))
+	sum.Interrupted = false
+	require.NoError(t, ending(sum))
+}
+
+func TestFailuresInJSON(t *testing.T) {
+	s := Settings{JSON: filepath.Join(t.TempDir(), "new", "out.json")}
+	require.NoError(t, s.writeJSON(failed()))
+	text, err := os.ReadFile(s.JSON)
+	require.NoError(t, err)
+	var j map[string]any
+	require.NoError(t, json.Unmarshal(text, &j))
+	for _, name := range []string{"seeds", "failures", "workers", "wall_seconds", "simulated_seconds", "events", "operations", "faults", "probes"} {
+		require.Contains(t, j, name)
+	}
+	require.Equal(t, map[string]any{
+		"seed": 17.0, "kind": "state", "message": "n2 holds another state", "at_seconds": 12.3456789, "replay": "lockstep sim --seed 17", "dir": "reports/sim/17",
+	}, j["failures"].([]any)[0])
+}
+
+func TestTheReplayNamesTheProfile(t *testing.T) {
+	s := Settings{Command: "bin/lockstep sim", Profile: "standard"}
+	require.Equal(t, "bin/lockstep sim --seed 7", s.replay(7))
+	s.Profile = "quiet"
+	require.Equal(t, "bin/lockstep sim --seed 7 --profile quiet", s.replay(7))
+}
+
+func TestProgress(t *testing.T) {
+	c := failed().Counts
+	require.Equal(t, "[########........] 30s 1,234 seeds, 20h0m0s simulated, 500,000 operations, 70,000 faults, slowest 8 (1.00 s), FAILED: 2",
+		(&progress{length: time.Minute}).line(c, 30*time.Second))
+	c.Failures = 0
+	require.Equal(t, "[################] 30s 1,234 seeds, 20h0m0s simulated, 500,000 operations, 70,000 faults, slowest 8 (1.00 s)",
+		(&progress{length: time.Minute, seeds: 1234}).line(c, 30*time.Second))
+
+	// Where there is no terminal, a short run shows nothing.
+	var out bytes.Buffer
+	p := newProgress(&out, 3, 0)
+	p.show(c)
+	require.Empty(t, out.String())
+	p.shown = p.shown.Add(-plainEvery)
+	p.show(c)
+	p.show(c)
+	require.Equal(t, 1, bytes.Count(out.Bytes(), []byte("\n")))
+}
+
+func TestNumbers(t *testing.T) {
+	for n, want := range map[uint64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {
+		require.Equal(t, want, grouped(n))
+	}
+	require.Equal(t, "1 seed", count(1, "seed"))
+	require.Equal(t, "'a b'", quoted("a b"))
+}

@@ -1,0 +1,116 @@
+package fleet
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lockstepdb/lockstep/linearizability/history"
+	"github.com/lockstepdb/lockstep/sim/plan"
+	"github.com/stretchr/testify/require"
+)
+
+func drawn(t *testing.T, seed uint64) *plan.Plan {
+	t.Helper()
+	p, err := plan.Draw(seed, "quiet")
+	require.NoError(t, err)
+	return p
+}
+
+// Keeping a life does not change it, and what is kept can be read and lived again.
+func TestWhatIsKeptIsTheLife(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "deep", "down")
+	bare, err := Live(Life{Seed: 4, Profile: "quiet"})
+	require.NoError(t, err)
+	var trace bytes.Buffer
+	kept, err := (&Recording{Plan: drawn(t, 4), Dir: dir, Replay: "again 4", Trace: &trace}).Run()
+	require.NoError(t, err)
+	require.Equal(t, bare.TraceHash, kept.TraceHash)
+	require.Nil(t, compare(bare, kept))
+
+	file, err := os.ReadFile(filepath.Join(dir, PlanName))
+	require.NoError(t, err)
+	p, err := plan.Decode(file)
+	require.NoError(t, err)
+	again, err := (&Recording{Plan: p}).Run()
+	require.NoError(t, err)
+	require.Equal(t, bare.TraceHash, again.TraceHash)
+
+	text, err := os.ReadFile(filepath.Join(dir, TraceName))
+	require.NoError(t, err)
+	require.Equal(t, trace.String(), string(text))
+	f, err := os.Open(filepath.Join(dir, HistoryName))
+	require.NoError(t, err)
+	defer f.Close()
+	h, err := history.Read(f)
+	require.NoError(t, err)
+	require.Len(t, h.Operations, kept.Operations)
+	require.Equal(t, "again 4", h.Origin.Command)
+	page, err := os.ReadFile(filepath.Join(dir, PageName))
+	require.NoError(t, err)
+	require.Contains(t, string(page), "again 4")
+}
+
+// The plan of a file stays as its author wrote it.
+func TestAGivenPlanIsKeptAsItIs(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, StackName), []byte("of an earlier life"), 0o600))
+	_, err := (&Recording{Plan: drawn(t, 4), File: []byte("# mine\n"), Dir: dir, Until: 1}).Run()
+	require.NoError(t, err)
+	text, err := os.ReadFile(filepath.Join(dir, PlanName))
+	require.NoError(t, err)
+	require.Equal(t, "# mine\n", string(text))
+	require.NoFileExists(t, filepath.Join(dir, StackName))
+}
+
+func TestUntil(t *testing.T) {
+	r, err := (&Recording{Plan: drawn(t, 4), Until: 2e9}).Run()
+	require.NoError(t, err)
+	require.LessOrEqual(t, r.Simulated, int64(2e9))
+}
+
+// A panic of what is under test: here, of a plan that nobody validated.
+func TestAPanicIsAFailure(t *testing.T) {
+	p := drawn(t, 4)
+	p.Nodes = -1
+	dir := t.TempDir()
+	r, err := (&Recording{Plan: p, Dir: dir}).Run()
+	require.NoError(t, err)
+	require.NotNil(t, r.Failure)
+	require.Equal(t, Panic, r.Failure.Kind)
+	require.Regexp(t, `, in \S+ \(\w+\.go:\d+\)$`, r.Failure.Message)
+	stack, err := os.ReadFile(filepath.Join(dir, StackName))
+	require.NoError(t, err)
+	require.Contains(t, string(stack), "sim.Run")
+	trace, err := os.ReadFile(filepath.Join(dir, TraceName))
+	require.NoError(t, err)
+	require.True(t, strings.HasSuffix(string(trace), "panic: "+r.Failure.Message+"\n"))
+	require.FileExists(t, filepath.Join(dir, PlanName))
+	require.NoFileExists(t, filepath.Join(dir, PageName))
+
+	_, err = Live(Life{Seed: 4, Profile: "quiet"})
+	require.NoError(t, err)
+}
+
+func TestAnUnknownProfileIsAFailure(t *testing.T) {
+	r, err := Live(Life{Seed: 4, Profile: "wild"})
+	require.NoError(t, err)
+	require.Equal(t, BadPlan, r.Failure.Kind)
+}
+
+func TestATraceIsCutOff(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), TraceName))
+	require.NoError(t, err)
+	w := newTraceFile(f, 10)
+	for _, s := range []string{"12345\n", "678\n", "9\n", "0\n"} {
+		n, err := w.Write([]byte(s))
+		require.NoError(t, err)
+		require.Equal(t, len(s), n)
+	}
+	require.NoError(t, w.close())
+	text, err := os.ReadFile(f.Name())
+	require.NoError(t, err)
+	require.Equal(t, "12345\n678\n"+cutOff, string(text))
+}
