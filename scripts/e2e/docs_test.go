@@ -78,6 +78,10 @@ func newReader(t *testing.T, c *real.Cluster) *reader {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "curl"), []byte(wrapper), 0o700))
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "bin"), 0o700))
 	require.NoError(t, os.Symlink(binary, filepath.Join(dir, "bin", "lockstep")))
+	// The documents are read in the root of a clone: what they name there is there.
+	histories, err := filepath.Abs("../../linearizability")
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(histories, filepath.Join(dir, "linearizability")))
 	return &reader{c: c, path: dir, numbers: map[string]string{}}
 }
 
