@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"fmt"
 	"github.com/lockstepdb/lockstep/sim/plan"
 	"io/fs"
 
@@ -340,6 +341,10 @@ func (p *process) onRole(r cluster.Role) {
 	p.w.trace.note(p.w.now, 'r', p.number, uint64(r.State), r.Term, r.Leader)
 	if p.w.trace.on() {
 		p.w.trace.line(p.w.now, "role", p.number, "%v of term %d, leader n%d", r.State, r.Term, r.Leader)
+	}
+	if r.State == cluster.Leader && r.Term > p.w.led {
+		p.w.led = r.Term
+		p.w.history.leader(p.w.now, fmt.Sprintf("n%d", p.number))
 	}
 	if r.State == cluster.Candidate || r.State == cluster.PreCandidate {
 		p.w.faults.rising(p)

@@ -11,6 +11,7 @@ import (
 type recording struct {
 	h        history.History
 	outcomes map[string]int
+	leads    int // the mark of who leads, behind its place; 0: nobody does
 }
 
 func (r *recording) init(p *plan.Plan) {
@@ -22,6 +23,8 @@ var kinds = map[plan.Action]history.Kind{
 	plan.Get: history.Get, plan.GetFollower: history.Get, plan.GetStale: history.Get, plan.Put: history.Put, plan.PutAbsent: history.Put,
 	plan.PutPresent: history.Put, plan.Swap: history.Put, plan.Delete: history.Delete, plan.DeleteSwap: history.Delete,
 }
+
+var outcomeNames = [...]string{history.Unknown: "unknown", history.Done: "done", history.ConditionFailed: "condition failed", history.Refused: "refused"}
 
 // invoke records a call. Until it returns, and if it never does, its outcome is unknown.
 func (r *recording) invoke(now int64, k *call) {
@@ -52,10 +55,11 @@ func (r *recording) invoke(now int64, k *call) {
 
 // done records what the client learned.
 func (r *recording) done(now int64, k *call, d *policy.Decision, a *answer) {
-	r.outcomes[d.Outcome.String()]++
 	if k.recorded < 0 {
+		r.outcomes["membership "+d.Outcome.String()]++
 		return
 	}
+	defer func() { r.outcomes[outcomeNames[r.h.Operations[k.recorded].Outcome]]++ }()
 	o := &r.h.Operations[k.recorded]
 	switch d.Outcome {
 	case policy.Refused:
@@ -84,7 +88,6 @@ func (r *recording) written(o *history.Operation, k *call, v *kv.Result) {
 	o.Revision = v.Revision
 	if v.Status == kv.ConditionFailed {
 		o.Outcome, o.KeyRevision = history.ConditionFailed, v.ModRevision
-		r.outcomes["condition failed"]++
 		k.client.seen[o.Key] = v.ModRevision
 		return
 	}
@@ -101,4 +104,16 @@ func (r *recording) written(o *history.Operation, k *call, v *kv.Result) {
 // mark records a fault for reports.
 func (r *recording) mark(from, to int64, node, text string) {
 	r.h.Marks = append(r.h.Marks, history.Mark{Kind: history.Fault, Node: node, From: from, To: to, Text: text})
+}
+
+// leader records that a node leads from now on; "" for nobody.
+func (r *recording) leader(now int64, node string) {
+	if r.leads > 0 {
+		r.h.Marks[r.leads-1].To = now
+		r.leads = 0
+	}
+	if node != "" {
+		r.h.Marks = append(r.h.Marks, history.Mark{Kind: history.Leader, Node: node, From: now, To: history.Forever})
+		r.leads = len(r.h.Marks)
+	}
 }

@@ -60,6 +60,7 @@ type World struct {
 	trace     trace
 	history   recording
 	jitter    reader
+	led       uint64 // the highest term in which somebody led
 	nodeSteps int
 
 	failure *Failure
