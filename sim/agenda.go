@@ -5,9 +5,9 @@ type task struct {
 	at   int64
 	seq  uint64 // breaks ties in the order of scheduling
 	does func(*World, *task)
-	// a, b and c are numbers for it, and it is something for it: a closure would cost an allocation for each task.
-	a, b, c uint64
-	it      any
+	// a and b are numbers for it, and it is something for it: a closure would cost an allocation for each task.
+	a, b uint64
+	it   any
 }
 
 // agenda is what will happen, the next first: a heap of four children a node, which is flatter and so kinder to the cache

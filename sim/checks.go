@@ -23,7 +23,6 @@ type entryMark struct{ term, digest uint64 }
 type view struct {
 	entries []entryMark // what the node holds, durable or not, from first on
 	first   uint64      // index of entries[0]
-	durable uint64      // the last index that a sync covered
 	commit  uint64      // of this life
 	applied uint64
 	term    uint64 // of this life

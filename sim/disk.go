@@ -24,8 +24,7 @@ type disk struct {
 	full   int  // counts the faults that fill it
 	slow   int64
 	traps  []trap
-	quiet  bool // the next calls are not this life's
-	left   int  // calls until the power is lost; below 0: no end
+	left   int // calls until the power is lost; below 0: no end
 }
 
 // trap is a fault that waits for the nth call of a kind.
