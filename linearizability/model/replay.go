@@ -10,8 +10,12 @@ import (
 // may be left out, no operation comes before one that had returned before it was invoked, and every result fits the state.
 // order holds indices into ops. It runs in O(n) and trusts nothing about how the order came to be.
 func (k Key) Replay(ops []Op, order []int32) error {
+	return replay(k.Start(), k.Step, func(s State) string { return "the state " + s.Value.String() }, ops, order)
+}
+
+// replay does it for any specification; describe says what a state is.
+func replay[S any](state S, step func(S, Op) (S, bool), describe func(S) string, ops []Op, order []int32) error {
 	used := make([]bool, len(ops))
-	state := k.Start()
 	latest, latestAt := int64(-1<<63), int32(-1)
 	for at, i := range order {
 		if i < 0 || int(i) >= len(ops) || used[i] {
@@ -25,9 +29,9 @@ func (k Key) Replay(ops []Op, order []int32) error {
 		if o.Invoke > latest {
 			latest, latestAt = o.Invoke, i
 		}
-		next, ok := k.Step(state, o)
+		next, ok := step(state, o)
 		if !ok {
-			return fmt.Errorf("place %d: operation %d (%s) does not fit the state %s", at, i, o, state.Value)
+			return fmt.Errorf("place %d: operation %d (%s) does not fit %s", at, i, o, describe(state))
 		}
 		state = next
 	}

@@ -433,31 +433,5 @@ func (e *entry) is(p *history.Pair) bool {
 
 // Replay verifies that an order is a linearization, as Key.Replay does.
 func (m Store) Replay(ops []Op, order []int32) error {
-	used := make([]bool, len(ops))
-	state := m.Start()
-	latest, latestAt := int64(-1<<63), int32(-1)
-	for at, i := range order {
-		if i < 0 || int(i) >= len(ops) || used[i] {
-			return fmt.Errorf("place %d: operation %d is there twice or does not exist", at, i)
-		}
-		used[i] = true
-		o := ops[i]
-		if o.Return < latest {
-			return fmt.Errorf("place %d: operation %d (%s) returned before operation %d, which precedes it, was invoked", at, i, o, latestAt)
-		}
-		if o.Invoke > latest {
-			latest, latestAt = o.Invoke, i
-		}
-		next, ok := m.Step(state, o)
-		if !ok {
-			return fmt.Errorf("place %d: operation %d (%s) does not fit the store at revision %d", at, i, o, state.revision)
-		}
-		state = next
-	}
-	for i, o := range ops {
-		if !used[i] && o.Outcome != history.Unknown {
-			return fmt.Errorf("operation %d (%s) is missing", i, o)
-		}
-	}
-	return nil
+	return replay(m.Start(), m.Step, func(s StoreState) string { return fmt.Sprintf("the store at revision %d", s.revision) }, ops, order)
 }
