@@ -17,14 +17,13 @@ var errPower = fmt.Errorf("power lost: %w", errInjected)
 
 // disk is what a process stores on. Faults strike at single calls.
 type disk struct {
-	p      *process
-	mem    *vfs.Mem
-	lost   bool // the power, in the middle of a call
-	rotten bool // a plan damaged what was durable
-	full   int  // counts the faults that fill it
-	slow   int64
-	traps  []trap
-	left   int // calls until the power is lost; below 0: no end
+	p     *process
+	mem   *vfs.Mem
+	lost  bool // the power, in the middle of a call
+	full  int  // counts the faults that fill it
+	slow  int64
+	traps []trap
+	left  int // calls until the power is lost; below 0: no end
 }
 
 // trap is a fault that waits for the nth call of a kind.

@@ -16,7 +16,7 @@ func endSafety(w *World, _ *task) {
 		c.waiting = nil // what did not find room until now would ask nodes that have left, one deadline after the other
 	}
 	for _, p := range w.processes {
-		if !p.up && !p.refuse {
+		if !p.up {
 			w.later(p.local.Between(0, 100_000_000), start, p.number, p.life, nil)
 		}
 	}
@@ -50,9 +50,6 @@ func (w *World) stuck() string {
 	}
 	for _, m := range l.members.Members {
 		p := w.process(m.ID)
-		if p.refuse {
-			continue
-		}
 		if !p.up {
 			return "a member is down"
 		}

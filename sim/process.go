@@ -28,7 +28,6 @@ type process struct {
 	up      bool
 	life    uint64 // counts starts: tasks of an earlier life are void
 	paused  bool
-	refuse  bool // its peers told it that it lost its identity: it stays down
 
 	store   *storage.Store
 	node    *cluster.Node
@@ -128,7 +127,7 @@ func (p *process) create(founding cluster.Membership) {
 // start is the task that begins a life.
 func start(w *World, t *task) {
 	p := w.process(t.a)
-	if p.up || p.life != t.b || p.refuse {
+	if p.up || p.life != t.b {
 		return
 	}
 	p.begin()
@@ -208,8 +207,7 @@ func (p *process) restore(mark cluster.SnapshotMark) (*kv.Machine, kv.Meta, erro
 	return cluster.RestoreMachine(p.w.machineOptions(), r.Next)
 }
 
-// cannotStart judges a start that failed: an injected error means another try, anything else is a bug, unless the plan
-// damaged the data.
+// cannotStart judges a start that failed: an injected error means another try, anything else is a bug.
 func (p *process) cannotStart(err error) {
 	switch {
 	case errors.Is(err, errInjected):
@@ -217,10 +215,6 @@ func (p *process) cannotStart(err error) {
 		p.close()
 		p.halt()
 		p.w.later(p.local.Between(100_000_000, 2_000_000_000), start, p.number, p.life, nil)
-	case p.disk.rotten:
-		p.w.probe("damage refused at the start")
-		p.halt()
-		p.refuse = true
 	case errors.Is(err, fs.ErrNotExist):
 		p.w.fail("start", "n%d has no directory: %v", p.number, err)
 	default:

@@ -28,14 +28,12 @@ const (
 	Storm      Kind = "storm"       // [Node, Period] crash after crash, also in the middle of recovery
 	Pause      Kind = "pause"       // [Node] its process stands still; time goes on
 	CrashAt    Kind = "crash-at"    // [Node, Op, Nth] loses power just before its nth disk operation of that kind from now on
-	Wipe       Kind = "wipe"        // [Node] crashes and comes back with an empty directory under its old number
 	ClientDies Kind = "client-dies" // [Client] forgets what it asked for, and a new one takes its place
 	// Of disks.
 	DiskSlow  Kind = "disk-slow"  // [Node, Latency] each write takes this much longer
 	DiskError Kind = "disk-error" // [Node, Op, Nth] the nth operation of that kind from now on fails
 	DiskFull  Kind = "disk-full"  // [Node] writes that need room fail
 	DiskLow   Kind = "disk-low"   // [Node] the reserve is reached
-	Rot       Kind = "rot"        // [Node] crashes; one bit of its log below what is durable is flipped; it must refuse to start, and is then wiped and replaced by hand
 	// Of clocks.
 	Drift Kind = "drift" // [Node, PPM] its clock runs faster or, below 0, slower; within the bound that leases allow
 )
@@ -43,7 +41,7 @@ const (
 // Kinds lists all of them, in the order in which they are told.
 func Kinds() []Kind {
 	return []Kind{Partition, Isolate, OneWay, Ring, Flap, Lose, Duplicate, Replay, Slow, Clog, ClientCut,
-		Crash, CrashAll, Storm, Pause, CrashAt, Wipe, ClientDies, DiskSlow, DiskError, DiskFull, DiskLow, Rot, Drift}
+		Crash, CrashAll, Storm, Pause, CrashAt, ClientDies, DiskSlow, DiskError, DiskFull, DiskLow, Drift}
 }
 
 // Target says who suffers: a number, or a role that is looked up when the fault begins.
@@ -94,7 +92,7 @@ func (f *Fault) validate(p *Plan) error {
 	switch f.Do {
 	case Partition:
 		return needs(len(f.Groups) > 0, "groups")
-	case Isolate, OneWay, Pause, Crash, Wipe, DiskFull, DiskLow, Rot, ClientCut, Clog:
+	case Isolate, OneWay, Pause, Crash, DiskFull, DiskLow, ClientCut, Clog:
 		return f.target(p)
 	case Flap, Storm:
 		if err := needs(f.Period > 0, "a period"); err != nil {
