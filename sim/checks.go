@@ -3,6 +3,7 @@ package sim
 import (
 	"github.com/cespare/xxhash/v2"
 	"github.com/lockstepdb/lockstep/cluster"
+	"github.com/lockstepdb/lockstep/sim/trace"
 	"go.etcd.io/raft/v3/raftpb"
 )
 
@@ -215,7 +216,7 @@ func (c *checks) apply(p *process, v *view, applied uint64) {
 		return
 	}
 	hash := p.node.Machine().StateHash()
-	c.w.trace.note(c.w.now, 'h', p.number, applied, hash)
+	c.w.emit(trace.Event{Kind: trace.Apply, Node: p.number, Numbers: numbers{applied, hash}})
 	if before, ok := c.hashes[applied]; ok && before != hash {
 		c.w.fail("state", "n%d holds another state at index %d than another node held there", p.number, applied)
 	}

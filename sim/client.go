@@ -8,6 +8,7 @@ import (
 	"github.com/lockstepdb/lockstep/cluster/client/policy"
 	"github.com/lockstepdb/lockstep/kv"
 	"github.com/lockstepdb/lockstep/sim/plan"
+	"github.com/lockstepdb/lockstep/sim/trace"
 )
 
 // client is a user of the store: the policy of the real client, over the simulated network.
@@ -85,9 +86,7 @@ func (c *client) start(number int) {
 	}
 	c.open++
 	c.w.history.invoke(c.w.now, k)
-	if c.w.trace.on() {
-		c.w.trace.line(c.w.now, "invoke", 0, "c%d #%d %s %s", c.number, o.Number, o.Do, o.Key)
-	}
+	c.w.emit(trace.Event{Kind: trace.Invoke, Client: c.number, What: string(o.Do), Text: o.Key, Numbers: numbers{uint64(o.Number)}})
 	c.w.at(k.op.Deadline, expire, 0, 0, k)
 	c.follow(k, c.policy.Start(c.w.now, c.random.Next(), &k.op), nil)
 }
@@ -232,15 +231,20 @@ func (c *client) finish(k *call, d *policy.Decision, a *answer) {
 	k.done = true
 	c.open--
 	c.w.history.done(c.w.now, k, d, a)
-	if c.w.trace.on() {
-		c.w.trace.line(c.w.now, "return", 0, "c%d #%d %v %v", c.number, k.plan.Number, d.Outcome, d.Reason)
-	}
-	c.w.trace.note(c.w.now, 'f', uint64(c.number), uint64(k.number), uint64(d.Outcome))
+	c.w.emit(trace.Event{Kind: trace.Return, Client: c.number, What: d.Outcome.String(), Text: reasonText(d), Numbers: numbers{uint64(k.plan.Number)}})
 	if len(c.waiting) > 0 {
 		next := c.waiting[0]
 		c.waiting = c.waiting[1:]
 		c.start(next)
 	}
+}
+
+// reasonText says why an operation was not done.
+func reasonText(d *policy.Decision) string {
+	if d.Reason == policy.ReasonNone {
+		return ""
+	}
+	return d.Reason.String()
 }
 
 // die forgets all calls: their outcomes stay unknown.

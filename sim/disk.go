@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"syscall"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/lockstepdb/lockstep/cluster"
 	"github.com/lockstepdb/lockstep/cluster/storage/vfs"
+	"github.com/lockstepdb/lockstep/sim/trace"
 )
 
 // errInjected is within every error that a fault causes.
@@ -61,11 +63,8 @@ func (d *disk) before(op vfs.Op) error {
 		}
 		d.left--
 	}
-	d.p.w.trace.note(d.p.w.now, 'd', d.p.number, uint64(op.Off), uint64(op.Len))
-	d.p.w.trace.bytes([]byte(op.Kind))
-	if d.p.w.trace.on() {
-		d.p.w.trace.line(d.p.w.now, string(op.Kind), d.p.number, "%s at %d, %d bytes", op.Name, op.Off, op.Len)
-	}
+	d.p.w.emit(trace.Event{Kind: trace.Disk, Node: d.p.number, What: string(op.Kind), Text: op.Name,
+		Numbers: numbers{uint64(op.Off), uint64(op.Len), xxhash.Sum64(op.Data)}})
 	if d.full > 0 && (op.Kind == vfs.OpWrite || op.Kind == vfs.OpPreallocate || op.Kind == vfs.OpCreate) {
 		return fmt.Errorf("%w: %w", syscall.ENOSPC, errInjected)
 	}

@@ -5,12 +5,13 @@ import (
 
 	"github.com/lockstepdb/lockstep/linearizability"
 	"github.com/lockstepdb/lockstep/linearizability/verdict"
+	"github.com/lockstepdb/lockstep/sim/trace"
 )
 
 // endSafety is the task that ends the faults: the cluster is healed and has to come to rest.
 func endSafety(w *World, _ *task) {
 	w.ended = true
-	w.trace.line(w.now, "heal", 0, "the safety phase is over")
+	w.emit(trace.Event{Kind: trace.Heal, What: "everything", Text: "the safety phase is over"})
 	w.faults.endAll()
 	for _, c := range w.clients {
 		c.waiting = nil // what did not find room until now would ask nodes that have left, one deadline after the other
@@ -68,7 +69,7 @@ func (w *World) result() Result {
 		w.judge()
 	}
 	return Result{
-		Failure: w.failure, TraceHash: w.trace.digest.Sum64(), Events: w.events, Simulated: w.now, Operations: len(h.Operations),
+		Failure: w.failure, TraceHash: w.tape.hash.Sum(), Events: w.events, Simulated: w.now, Operations: len(h.Operations),
 		Outcomes: w.history.outcomes, Faults: w.faults.injected, Probes: w.probes, History: h, Steps: w.nodeSteps,
 	}
 }

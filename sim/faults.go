@@ -6,6 +6,7 @@ import (
 	"github.com/lockstepdb/lockstep/cluster"
 	"github.com/lockstepdb/lockstep/cluster/storage/vfs"
 	"github.com/lockstepdb/lockstep/sim/plan"
+	"github.com/lockstepdb/lockstep/sim/trace"
 	"go.etcd.io/raft/v3/raftpb"
 )
 
@@ -94,8 +95,7 @@ func (f *faults) begin(i int, p *process) {
 	}
 	undo := f.apply(fault, p)
 	f.injected[string(fault.Do)]++
-	f.w.trace.note(f.w.now, 'F', 0, uint64(i))
-	f.mark(fault, p)
+	f.mark(i, fault, p)
 	if undo == nil {
 		return
 	}
@@ -103,12 +103,13 @@ func (f *faults) begin(i int, p *process) {
 	f.w.later(int64(fault.For), heal, uint64(i), 0, nil)
 }
 
-func (f *faults) mark(fault *plan.Fault, p *process) {
+func (f *faults) mark(i int, fault *plan.Fault, p *process) {
+	e := trace.Event{Kind: trace.Fault, What: string(fault.Do), Text: "for " + fault.For.String(), Numbers: numbers{uint64(i)}}
 	node := ""
 	if p != nil {
-		node = fmt.Sprintf("n%d", p.number)
+		node, e.Node = fmt.Sprintf("n%d", p.number), p.number
 	}
-	f.w.trace.line(f.w.now, "fault", 0, "%s %s for %v", fault.Do, node, fault.For)
+	f.w.emit(e)
 	f.w.history.mark(f.w.now, f.w.now+int64(fault.For), node, string(fault.Do))
 }
 
@@ -119,8 +120,7 @@ func (f *faults) end(i int) {
 	if undo := f.undo[i]; undo != nil {
 		delete(f.undo, i)
 		undo()
-		f.w.trace.note(f.w.now, 'H', 0, uint64(i))
-		f.w.trace.line(f.w.now, "heal", 0, "%s", f.w.plan.Faults[i].Do)
+		f.w.emit(trace.Event{Kind: trace.Heal, What: string(f.w.plan.Faults[i].Do), Numbers: numbers{uint64(i)}})
 	}
 }
 

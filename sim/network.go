@@ -1,10 +1,11 @@
 package sim
 
 import (
-	"github.com/lockstepdb/lockstep/sim/plan"
 	"slices"
 
 	"github.com/lockstepdb/lockstep/cluster"
+	"github.com/lockstepdb/lockstep/sim/plan"
+	"github.com/lockstepdb/lockstep/sim/trace"
 	"go.etcd.io/raft/v3/raftpb"
 )
 
@@ -20,6 +21,7 @@ type network struct {
 	lose    []loss
 	double  int // parts of a million, on top of the plan's
 	replay  int
+	sent    uint64 // messages so far
 }
 
 // loss is a fault that loses messages of one type, or all.
@@ -34,6 +36,7 @@ type packet struct {
 	from, to uint64
 	instance cluster.Instance // of the sender
 	kind     raftpb.MessageType
+	number   uint64 // counts the messages of a life
 	bytes    []byte
 }
 
@@ -63,11 +66,12 @@ func (n *network) send(from *process, m *raftpb.Message) {
 	if k.to < 1 || int(k.to) > len(n.w.processes) {
 		return
 	}
+	n.sent++
+	k.number = n.sent
 	k.bytes = cluster.AppendMessage(make([]byte, 0, cluster.MessageSize(m)), m)
-	if n.w.trace.on() {
-		n.w.trace.line(n.w.now, "send", k.from, "%v to n%d term %d index %d entries %d", m.GetType(), k.to, m.GetTerm(), m.GetIndex(), len(m.GetEntries()))
-	}
+	n.w.message(trace.Send, k.from, k.to, &k, m)
 	if n.lost(k) {
+		n.w.message(trace.Lose, k.from, k.to, &k, m)
 		return
 	}
 	n.dispatch(k)
@@ -122,9 +126,6 @@ func deliver(w *World, t *task) {
 		w.fail("codec", "a message of n%d does not decode: %v", k.from, err)
 		return
 	}
-	w.trace.note(w.now, 'm', k.to, k.from, uint64(k.kind), m.GetTerm(), m.GetIndex())
-	if w.trace.on() {
-		w.trace.line(w.now, "receive", k.to, "%v from n%d term %d index %d entries %d", k.kind, k.from, m.GetTerm(), m.GetIndex(), len(m.GetEntries()))
-	}
+	w.message(trace.Receive, k.to, k.from, &k, m)
 	p.give(cluster.Event{Kind: cluster.EventReceive, Message: m})
 }

@@ -3,12 +3,13 @@ package sim
 import (
 	"errors"
 	"fmt"
-	"github.com/lockstepdb/lockstep/sim/plan"
 	"io/fs"
 
 	"github.com/lockstepdb/lockstep/cluster"
 	"github.com/lockstepdb/lockstep/cluster/storage"
 	"github.com/lockstepdb/lockstep/kv"
+	"github.com/lockstepdb/lockstep/sim/plan"
+	"github.com/lockstepdb/lockstep/sim/trace"
 	"go.etcd.io/raft/v3/raftpb"
 )
 
@@ -34,6 +35,7 @@ type process struct {
 	machine *kv.Machine
 	role    cluster.Role
 	members cluster.Membership
+	told    cluster.Marks
 
 	inbox  []cluster.Event
 	waking bool
@@ -158,9 +160,9 @@ func (p *process) begin() {
 	p.up, p.paused, p.waking = true, false, false
 	p.requests = map[uint64]*request{}
 	p.w.checks.started(p, &recovered)
-	p.w.trace.note(p.w.now, 's', p.number, epoch, recovered.HardState.Term, recovered.HardState.Commit, recovered.Snapshot.Index, uint64(len(recovered.Entries)))
-	p.w.trace.line(p.w.now, "start", p.number, "epoch %d term %d commit %d snapshot %d entries %d", epoch, recovered.HardState.Term, recovered.HardState.Commit,
-		recovered.Snapshot.Index, len(recovered.Entries))
+	p.w.emit(trace.Event{Kind: trace.Start, Node: p.number, Numbers: numbers{epoch, recovered.HardState.Term, recovered.HardState.Commit,
+		recovered.Snapshot.Index, uint64(len(recovered.Entries))}})
+	p.tellState()
 	p.w.later(p.clock.after(p.local.Between(0, int64(p.w.plan.Node.Tick))), tick, p.number, p.life, nil)
 	p.wake(0)
 }
@@ -211,7 +213,7 @@ func (p *process) restore(mark cluster.SnapshotMark) (*kv.Machine, kv.Meta, erro
 func (p *process) cannotStart(err error) {
 	switch {
 	case errors.Is(err, errInjected):
-		p.w.trace.line(p.w.now, "exit", p.number, "%v", err)
+		p.tellExit(err)
 		p.close()
 		p.halt()
 		p.w.later(p.local.Between(100_000_000, 2_000_000_000), start, p.number, p.life, nil)
@@ -293,11 +295,25 @@ func (p *process) step(events []cluster.Event) {
 		}
 	}
 	w.checks.stepped(p, &effects)
+	p.tellState()
 	p.carryOut(&effects)
 	if effects.More {
 		// Left undone for a while now and then: nothing may depend on it.
 		p.wake(p.local.Between(0, 1)*p.local.Between(0, 100_000_000) + 1000)
 	}
+}
+
+// tellState tells of the node's place in term and log, if it has moved.
+func (p *process) tellState() {
+	if m := p.node.Marks(); m != p.told {
+		p.told = m
+		p.w.emit(trace.Event{Kind: trace.State, Node: p.number, Numbers: numbers{m.Term, m.Vote, m.Commit, m.Applied, m.Last}})
+	}
+}
+
+// tellExit tells that the process ends by itself.
+func (p *process) tellExit(err error) {
+	p.w.emit(trace.Event{Kind: trace.Exit, Node: p.number, Text: err.Error()})
 }
 
 // carryOut does what the node asks for, in the order in which package host does.
@@ -332,10 +348,7 @@ func (p *process) carryOut(e *cluster.Effects) {
 func (p *process) onRole(r cluster.Role) {
 	before := p.role
 	p.role = r
-	p.w.trace.note(p.w.now, 'r', p.number, uint64(r.State), r.Term, r.Leader)
-	if p.w.trace.on() {
-		p.w.trace.line(p.w.now, "role", p.number, "%v of term %d, leader n%d", r.State, r.Term, r.Leader)
-	}
+	p.w.emit(trace.Event{Kind: trace.Role, Node: p.number, Peer: r.Leader, What: r.State.String(), Numbers: numbers{r.Term}})
 	if r.State == cluster.Leader && r.Term > p.w.led {
 		p.w.led = r.Term
 		p.w.history.leader(p.w.now, fmt.Sprintf("n%d", p.number))
@@ -365,8 +378,7 @@ func (p *process) accepts(k packet) bool {
 
 // crash takes the power away: what was not synced is in doubt.
 func (p *process) crash(why string) {
-	p.w.trace.note(p.w.now, 'c', p.number)
-	p.w.trace.line(p.w.now, "crash", p.number, "%s", why)
+	p.w.emit(trace.Event{Kind: trace.Crash, Node: p.number, Text: why})
 	if p.up && len(p.writing) > 0 {
 		p.interrupt()
 	}
@@ -395,7 +407,7 @@ func (p *process) close() {
 
 // exit is what a process does about a disk that failed: it ends at once, and is started again.
 func (p *process) exit(err error) {
-	p.w.trace.line(p.w.now, "exit", p.number, "%v", err)
+	p.tellExit(err)
 	if !errors.Is(err, errInjected) {
 		p.w.fail("disk", "n%d ended though its disk did nothing wrong: %v", p.number, err)
 		return

@@ -1,13 +1,17 @@
 package sim
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/lockstepdb/lockstep/sim/trace"
+)
 
 // raftLog passes raft's own lines to the trace. A broken invariant panics, as raft expects of its logger.
 type raftLog struct{ p *process }
 
 func (l raftLog) line(format string, v []any) {
-	if l.p.w.trace.on() {
-		l.p.w.trace.line(l.p.w.now, "raft", l.p.number, format, v...)
+	if l.p.w.watched() {
+		l.p.w.emit(trace.Event{Kind: trace.Raft, Node: l.p.number, Text: fmt.Sprintf(format, v...)})
 	}
 }
 

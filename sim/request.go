@@ -4,6 +4,7 @@ import (
 	"github.com/lockstepdb/lockstep/cluster"
 	"github.com/lockstepdb/lockstep/cluster/client/policy"
 	"github.com/lockstepdb/lockstep/kv"
+	"github.com/lockstepdb/lockstep/sim/trace"
 )
 
 // request is an attempt of a client's call, at the process that it reached.
@@ -40,7 +41,7 @@ type answer struct {
 // arrives is the task of a request that reaches a process.
 func arrives(w *World, t *task) {
 	p, r := w.process(t.a), t.it.(*request)
-	w.trace.note(w.now, 'q', p.number, uint64(r.call.number), uint64(r.attempt))
+	w.emit(trace.Event{Kind: trace.Request, Node: p.number, Client: r.call.client.number, Numbers: numbers{uint64(r.call.plan.Number), uint64(r.attempt)}})
 	switch {
 	case w.network.cut[0][p.number] > 0:
 		return // the client's time runs out
@@ -88,7 +89,7 @@ func (p *process) reply(e *cluster.Reply) {
 		return
 	}
 	delete(p.requests, e.ID)
-	p.w.trace.note(p.w.now, 'a', p.number, uint64(r.call.number), uint64(e.Outcome), uint64(e.Reason), e.Result.Revision)
+	p.w.emit(trace.Event{Kind: trace.Reply, Node: p.number, Client: r.call.client.number, What: e.Outcome.String(), Numbers: numbers{uint64(r.call.plan.Number), uint64(r.attempt), e.Result.Revision}})
 	if e.Outcome == cluster.Done && r.do == askRead {
 		p.w.later(p.local.Between(0, 100_000), read, p.number, p.life, r)
 		return

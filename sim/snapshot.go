@@ -7,6 +7,7 @@ import (
 	"github.com/lockstepdb/lockstep/cluster"
 	"github.com/lockstepdb/lockstep/cluster/storage"
 	"github.com/lockstepdb/lockstep/kv"
+	"github.com/lockstepdb/lockstep/sim/trace"
 	"go.etcd.io/raft/v3/raftpb"
 )
 
@@ -20,7 +21,13 @@ type saving struct {
 func (p *process) saveSnapshot(s *kv.Snapshot) {
 	meta := s.Meta()
 	job := &saving{snapshot: s, mark: cluster.SnapshotMark{Index: meta.Index, Term: meta.Term}}
+	p.tellSnapshot("save", 0, job.mark)
 	p.w.later(p.chunkTime(), save, p.number, p.life, job)
+}
+
+// tellSnapshot tells what becomes of a snapshot.
+func (p *process) tellSnapshot(what string, peer uint64, mark cluster.SnapshotMark) {
+	p.w.emit(trace.Event{Kind: trace.Snapshot, Node: p.number, Peer: peer, What: what, Numbers: numbers{mark.Index, mark.Term}})
 }
 
 // chunkTime draws how long a chunk of a snapshot takes.
@@ -46,6 +53,7 @@ func save(w *World, t *task) {
 		w.probe("snapshot could not be saved")
 		p.give(cluster.Event{Kind: cluster.EventSnapshotSaved, Failed: true})
 	case done:
+		p.tellSnapshot("saved", 0, job.mark)
 		w.probe("snapshot saved")
 		p.give(cluster.Event{Kind: cluster.EventSnapshotSaved, Index: job.mark.Index})
 	default:
@@ -92,7 +100,7 @@ type transfer struct {
 func (p *process) sendSnapshot(m *raftpb.Message) {
 	meta := m.GetSnapshot().GetMetadata()
 	job := &transfer{message: m, from: p.number, to: m.GetTo(), life: p.life, mark: cluster.SnapshotMark{Index: meta.GetIndex(), Term: meta.GetTerm()}}
-	p.w.trace.line(p.w.now, "snapshot", p.number, "to n%d, index %d", job.to, job.mark.Index)
+	p.tellSnapshot("send", job.to, job.mark)
 	if p.transfers >= transfersOutMax {
 		p.give(cluster.Event{Kind: cluster.EventSnapshotSent, Peer: job.to, Failed: true})
 		return
@@ -200,6 +208,7 @@ func (j *transfer) finish(to *process) error {
 		to.w.probe("snapshot refused while others wait for the log")
 		return errStream
 	}
+	to.tellSnapshot("received", j.from, j.mark)
 	to.w.probe("snapshot received")
 	if len(to.queued)+len(to.writing) > 0 {
 		to.w.probe("snapshot received while entries were in flight")

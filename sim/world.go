@@ -16,6 +16,7 @@ import (
 
 	"github.com/lockstepdb/lockstep/linearizability/history"
 	"github.com/lockstepdb/lockstep/sim/plan"
+	"github.com/lockstepdb/lockstep/sim/trace"
 )
 
 // Failure is what was found: the first thing that must not happen.
@@ -57,7 +58,7 @@ type World struct {
 	clients   []*client
 	faults    faults
 	checks    checks
-	trace     trace
+	tape      tape
 	history   recording
 	jitter    reader
 	led       uint64 // the highest term in which somebody led
@@ -86,10 +87,21 @@ const eventsMax = 50_000_000
 
 // Options of a run.
 type Options struct {
-	// Trace gets a line for each event; nil for none.
-	Trace io.Writer
+	// Trace gets a line for each event, and Events the event itself, which is valid during the call only; nil for none. What
+	// reads along changes nothing.
+	Trace  io.Writer
+	Events func(*trace.Event)
 	// Until ends the run at that time; 0: no bound.
 	Until int64
+	// Reseed gives the rest of the life another course.
+	Reseed Reseed
+}
+
+// Reseed has all streams of random numbers go on from another seed from a moment on: the life is the same until then, and
+// another one afterwards. The plan stays.
+type Reseed struct {
+	At   int64  // nanoseconds of simulated time
+	Seed uint64 // 0: never
 }
 
 // Run lives a plan to its end. The plan must be valid.
@@ -101,13 +113,16 @@ func Run(p *plan.Plan, o Options) Result {
 	rand.Reader = &w.jitter
 	defer func() { rand.Reader = before }()
 	w.begin()
+	if o.Reseed.Seed != 0 {
+		w.at(o.Reseed.At, reseed, o.Reseed.Seed, 0, nil)
+	}
 	w.live(o.Until)
 	return w.result()
 }
 
 func newWorld(p *plan.Plan, o Options) *World {
 	w := &World{plan: p, probes: map[string]int{}}
-	w.trace.out = o.Trace
+	w.tape.init(&o)
 	w.network.init(w)
 	w.checks.init(w)
 	w.faults.init(w)
@@ -171,11 +186,26 @@ func (w *World) later(after int64, does func(*World, *task), a, b uint64, it any
 func (w *World) fail(kind, format string, args ...any) {
 	if w.failure == nil {
 		w.failure = &Failure{Kind: kind, Message: fmt.Sprintf(format, args...), At: w.now}
-		w.trace.line(w.now, "FAIL", 0, "%s: %s", kind, w.failure.Message)
+		w.emit(trace.Event{Kind: trace.Fail, What: kind, Text: w.failure.Message})
+	}
+}
+
+// reseed is the task that gives the rest of the life another course.
+func reseed(w *World, t *task) {
+	w.network.random = plan.NewStream(t.a, "network", 0)
+	w.faults.random = plan.NewStream(t.a, "faults", 0)
+	for _, p := range w.processes {
+		p.local, p.raft = plan.NewStream(t.a, "process", p.number), plan.NewStream(t.a, "raft", p.number)
+	}
+	for _, c := range w.clients {
+		c.random = plan.NewStream(t.a, "client", uint64(c.number))
 	}
 }
 
 // probe counts something that must happen sometimes.
-func (w *World) probe(name string) { w.probes[name]++ }
+func (w *World) probe(name string) {
+	w.probes[name]++
+	w.emit(trace.Event{Kind: trace.Probe, What: name})
+}
 
 func (w *World) process(number uint64) *process { return w.processes[number-1] }

@@ -59,6 +59,7 @@ type Op struct {
 	Name string
 	Off  int64 // of a write or read; the new size of a truncation or preallocation
 	Len  int
+	Data []byte // of a write; valid during the call only
 }
 
 // NewMem returns an empty file system.
@@ -96,9 +97,8 @@ func (m *Mem) Calls() int {
 }
 
 // check counts a call and asks the hook about it. The lock is held.
-func (m *Mem) check(kind OpKind, name string, off int64, length int) error {
-	op := Op{Kind: kind, Name: name, Off: off, Len: length}
-	if kind != OpRead {
+func (m *Mem) check(op Op) error {
+	if op.Kind != OpRead {
 		m.calls++
 		op.N = m.calls
 	}
@@ -106,7 +106,7 @@ func (m *Mem) check(kind OpKind, name string, off int64, length int) error {
 		return nil
 	}
 	if err := m.hook(op); err != nil {
-		return &fs.PathError{Op: string(kind), Path: name, Err: err}
+		return &fs.PathError{Op: string(op.Kind), Path: op.Name, Err: err}
 	}
 	return nil
 }
@@ -141,7 +141,7 @@ func (m *Mem) Create(name string) (File, error) {
 	if d.names[leaf] != nil {
 		return nil, &fs.PathError{Op: "create", Path: name, Err: fs.ErrExist}
 	}
-	if err := m.check(OpCreate, name, 0, 0); err != nil {
+	if err := m.check(Op{Kind: OpCreate, Name: name}); err != nil {
 		return nil, err
 	}
 	node := &inode{}
@@ -202,7 +202,7 @@ func (m *Mem) Rename(from, to string) error {
 	if err != nil {
 		return err
 	}
-	if err := m.check(OpRename, to, 0, 0); err != nil {
+	if err := m.check(Op{Kind: OpRename, Name: to}); err != nil {
 		return err
 	}
 	d, leaf, _ := m.dir("rename", from)
@@ -216,7 +216,7 @@ func (m *Mem) Remove(name string) error {
 	if _, err := m.find("remove", name); err != nil {
 		return err
 	}
-	if err := m.check(OpRemove, name, 0, 0); err != nil {
+	if err := m.check(Op{Kind: OpRemove, Name: name}); err != nil {
 		return err
 	}
 	d, leaf, _ := m.dir("remove", name)
@@ -258,7 +258,7 @@ func (m *Mem) SyncDir(dir string) error {
 	if d == nil {
 		return &fs.PathError{Op: "syncdir", Path: dir, Err: fs.ErrNotExist}
 	}
-	if err := m.check(OpSyncDir, dir, 0, 0); err != nil {
+	if err := m.check(Op{Kind: OpSyncDir, Name: dir}); err != nil {
 		return err
 	}
 	d.settle()

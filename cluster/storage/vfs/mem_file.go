@@ -74,7 +74,7 @@ func (f *memFile) ReadAt(p []byte, off int64) (int, error) {
 	if err := f.use("read", false); err != nil {
 		return 0, err
 	}
-	if err := f.fs.check(OpRead, f.name, off, len(p)); err != nil {
+	if err := f.fs.check(Op{Kind: OpRead, Name: f.name, Off: off, Len: len(p)}); err != nil {
 		return 0, err
 	}
 	if off >= int64(len(f.node.content)) {
@@ -105,21 +105,22 @@ func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 		return 0, nil
 	}
 	c := fileChange{data: append([]byte(nil), p...), off: off}
-	if err := f.alter(OpWrite, c, off, len(p), off+int64(len(p))); err != nil {
+	if err := f.alter(Op{Kind: OpWrite, Off: off, Len: len(p), Data: p}, c, off+int64(len(p))); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
 
 // alter makes a change that leaves the file at least size bytes long. The lock is held.
-func (f *memFile) alter(kind OpKind, c fileChange, off int64, length int, size int64) error {
-	err := errors.Join(f.use(string(kind), true), f.fs.check(kind, f.name, off, length))
+func (f *memFile) alter(op Op, c fileChange, size int64) error {
+	op.Name = f.name
+	err := errors.Join(f.use(string(op.Kind), true), f.fs.check(op))
 	if err != nil {
 		return err
 	}
 	grow := size - int64(len(f.node.content))
 	if grow > 0 && f.fs.capacity > 0 && f.fs.used()+grow > f.fs.capacity {
-		return &fs.PathError{Op: string(kind), Path: f.name, Err: syscall.ENOSPC}
+		return &fs.PathError{Op: string(op.Kind), Path: f.name, Err: syscall.ENOSPC}
 	}
 	f.node.apply(c)
 	return nil
@@ -133,7 +134,7 @@ func (f *memFile) Sync() error {
 	if err := f.use("sync", false); err != nil {
 		return err
 	}
-	err := f.fs.check(OpSync, f.name, 0, 0)
+	err := f.fs.check(Op{Kind: OpSync, Name: f.name})
 	if errors.Is(err, syscall.EIO) {
 		f.node.pending = nil
 	}
@@ -153,7 +154,7 @@ func (f *memFile) Size() (int64, error) {
 func (f *memFile) Truncate(size int64) error {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
-	return f.alter(OpTruncate, fileChange{size: size}, size, 0, size)
+	return f.alter(Op{Kind: OpTruncate, Off: size}, fileChange{size: size}, size)
 }
 
 func (f *memFile) Preallocate(size int64) error {
@@ -162,7 +163,7 @@ func (f *memFile) Preallocate(size int64) error {
 	if size <= int64(len(f.node.content)) {
 		return f.use(string(OpPreallocate), true)
 	}
-	return f.alter(OpPreallocate, fileChange{size: size}, size, 0, size)
+	return f.alter(Op{Kind: OpPreallocate, Off: size}, fileChange{size: size}, size)
 }
 
 func (f *memFile) Close() error {
