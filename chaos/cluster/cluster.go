@@ -86,7 +86,7 @@ func (c *Cluster) prepare() error {
 		}
 		c.nodes = append(c.nodes, n)
 		if c.o.Memory > 0 {
-			c.left.Mounts = append(c.left.Mounts, mount{Dir: n.place.Dir})
+			c.left.Mounts = append(c.left.Mounts, mount{Dir: filepath.Dir(n.place.Dir)})
 		}
 	}
 	c.lastID = uint64(c.o.Nodes)
@@ -102,7 +102,7 @@ func (c *Cluster) prepare() error {
 	}
 	for _, n := range c.nodes {
 		n.place.Founders = founders
-		if err := c.makeDir(n.place.Dir); err != nil {
+		if err := c.makeDir(filepath.Dir(n.place.Dir)); err != nil {
 			return err
 		}
 	}
@@ -119,9 +119,6 @@ func (c *Cluster) makeDir(dir string) error {
 // newNode finds addresses, and puts proxies in front of those that others use.
 func (c *Cluster) newNode(slot int, dir string) (*node, error) {
 	n := &node{place: driver.Place{Slot: slot, ID: uint64(slot), Dir: filepath.Join(dir, "store")}}
-	if c.o.Memory > 0 {
-		n.place.Dir = dir
-	}
 	p := &n.place
 	for _, a := range []*string{&p.Listen.HTTP, &p.Listen.GRPC, &p.Listen.Peer, &p.Admin} {
 		var err error
@@ -349,27 +346,35 @@ func (c *Cluster) AwaitEnd(ctx context.Context, slot int) (Ending, error) {
 	}
 }
 
-// Expect says that a node may end by itself from now on, until it is started again.
-func (c *Cluster) Expect(slot int) {
+// Expect says whether a node may end by itself, until it is started again.
+func (c *Cluster) Expect(slot int, may bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.nodes[slot-1].ours = true
+	c.nodes[slot-1].ours = may
 }
 
-// Wipe empties the directory of a node that does not run.
+// Wipe removes the directory of a node that does not run.
 func (c *Cluster) Wipe(slot int) error {
 	if c.running(slot) != nil {
 		return fmt.Errorf("node %d runs", slot)
 	}
-	dir := c.Place(slot).Dir
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
+	return os.RemoveAll(c.Place(slot).Dir)
+}
+
+// ballastName is the file that fills a node's file system, beside its directory.
+const ballastName = "ballast"
+
+// Fill leaves so many bytes of room on a node's own file system; Empty takes the ballast away.
+func (c *Cluster) Fill(slot int, leave int64) error {
+	if c.o.Memory == 0 {
+		return driver.ErrUnsupported
 	}
-	for _, e := range entries { // the directory itself may be a mount
-		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
-	}
-	return err
+	return fill(filepath.Join(filepath.Dir(c.Place(slot).Dir), ballastName), leave)
+}
+
+// Empty undoes Fill.
+func (c *Cluster) Empty(slot int) error {
+	return os.Remove(filepath.Join(filepath.Dir(c.Place(slot).Dir), ballastName))
 }
 
 // Flip changes a byte in the directory of a node that does not run. It undoes itself when it is done again.
@@ -488,7 +493,7 @@ func (c *Cluster) Shut() error {
 		})
 	}
 	stopping.Wait()
-	return c.network.Close()
+	return c.network.Close() // twice does no harm
 }
 
 // Close ends everything and removes what Start made, the run's own files apart.

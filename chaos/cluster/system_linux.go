@@ -45,6 +45,24 @@ func mountMemory(dir string, bytes int64) error {
 	return os.NewSyscallError("mount "+dir, unix.Mount("lockstep-chaos", dir, "tmpfs", 0, fmt.Sprintf("size=%d", bytes)))
 }
 
+// fill makes a file so large that the file system has so many bytes of room left.
+func fill(name string, leave int64) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var s unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &s); err != nil {
+		return err
+	}
+	room := int64(s.Bavail)*s.Bsize - leave
+	if room <= 0 {
+		return nil
+	}
+	return os.NewSyscallError("fallocate", unix.Fallocate(int(f.Fd()), 0, 0, room))
+}
+
 func unmount(dir string) error {
 	return os.NewSyscallError("unmount "+dir, unix.Unmount(dir, unix.MNT_DETACH))
 }

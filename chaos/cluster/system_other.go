@@ -28,3 +28,5 @@ func limitFiles(int, uint64) error { return driver.ErrUnsupported }
 func mountMemory(string, int64) error { return driver.ErrUnsupported }
 
 func unmount(string) error { return driver.ErrUnsupported }
+
+func fill(string, int64) error { return driver.ErrUnsupported }

@@ -109,8 +109,12 @@ func (p *proxy) each(do func(*connection)) {
 
 func (p *proxy) close() error {
 	p.mu.Lock()
+	already := p.closed
 	p.closed = true
 	p.mu.Unlock()
+	if already {
+		return nil
+	}
 	close(p.done)
 	err := p.listener.Close()
 	p.each((*connection).reset)

@@ -41,7 +41,7 @@ Start three nodes on this machine with ` + "`lockstep up`" + ` and follow the ex
 		&cobra.Group{ID: groupStudy, Title: "Test and study:"},
 		&cobra.Group{ID: groupAbout, Title: "About:"},
 	)
-	root.AddCommand(newUp(), newDown(), newServe(), newConfig(), newKV(), newStatus(), newMember(), newTransferLeader(), newWAL(), newCheck(), newSim(), newVersion(), newExitCodes())
+	root.AddCommand(newUp(), newDown(), newServe(), newConfig(), newKV(), newStatus(), newMember(), newTransferLeader(), newWAL(), newCheck(), newSim(), newChaos(), newVersion(), newExitCodes())
 	root.SetHelpCommandGroupID(groupAbout)
 	root.SetCompletionCommandGroupID(groupAbout)
 	strict(root)
