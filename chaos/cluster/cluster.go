@@ -182,6 +182,11 @@ func (c *Cluster) Place(slot int) driver.Place {
 	return c.nodes[slot-1].place
 }
 
+// Log is the file that holds what a node's processes printed.
+func (c *Cluster) Log(slot int) string {
+	return filepath.Join(c.o.Dir, fmt.Sprintf("node-%d.log", slot))
+}
+
 // PID is that of a node that runs, 0 otherwise.
 func (c *Cluster) PID(slot int) int {
 	if p := c.running(slot); p != nil {
@@ -225,8 +230,8 @@ func (c *Cluster) StartNode(slot int) error {
 	if c.running(slot) != nil {
 		return nil
 	}
-	line, environ := c.o.Driver.Command(c.Place(slot))
-	p, err := c.starter.start(line, environ, filepath.Join(c.o.Dir, fmt.Sprintf("node-%d.log", slot)))
+	line, environ := c.o.Driver.Command(c.refreshed(slot))
+	p, err := c.starter.start(line, environ, c.Log(slot))
 	if err != nil {
 		return err
 	}
@@ -242,6 +247,17 @@ func (c *Cluster) StartNode(slot int) error {
 	c.mu.Unlock()
 	go c.follow(n, p)
 	return err
+}
+
+// refreshed returns where a node is to run. Who joined is told of the members as they are now: others may have been replaced since.
+func (c *Cluster) refreshed(slot int) driver.Place {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.nodes[slot-1]
+	if n.place.Join {
+		n.place.Founders = c.others(n)
+	}
+	return n.place
 }
 
 // note writes down which processes run. mu is held.
@@ -403,13 +419,19 @@ func (c *Cluster) Renew(slot int) (driver.Place, error) {
 	c.lastID++
 	n := c.nodes[slot-1]
 	n.place.ID, n.place.Join = c.lastID, true
-	n.place.Founders = nil // whom it is to find
+	n.place.Founders = c.others(n)
+	return n.place, nil
+}
+
+// others are whom a node that joins is to find. mu is held.
+func (c *Cluster) others(n *node) []driver.Founder {
+	var all []driver.Founder
 	for _, other := range c.nodes {
 		if other != n {
-			n.place.Founders = append(n.place.Founders, driver.Founder{ID: other.place.ID, Public: other.place.Public})
+			all = append(all, driver.Founder{ID: other.place.ID, Public: other.place.Public})
 		}
 	}
-	return n.place, nil
+	return all
 }
 
 // State asks a node.

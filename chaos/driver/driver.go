@@ -81,6 +81,8 @@ type Driver interface {
 	Enter(ctx context.Context, p Place, all []Addresses) error
 	// Rot picks a byte to be damaged in a stopped node's directory, of its log or of a snapshot; how chooses among them.
 	Rot(dir, what string, how func(n int) int) (Spot, error)
+	// Alarms are texts that no line of a node's log may have, whatever was done to the node.
+	Alarms() []string
 	// Refusals are the exit codes that a node ends with when it refuses its directory or is refused by the others.
 	Refusals() []int
 }

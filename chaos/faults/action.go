@@ -20,7 +20,7 @@ func ofProcess(k plan.Kind) bool {
 }
 
 // action looks up the target and returns what is to be done, nil with Injected.NotRun if nothing can be.
-func (j *Injector) action(i *Injected) action {
+func (j *Injector) action(ctx context.Context, i *Injected) action {
 	if !slices.Contains(Kinds(), i.Fault.Do) {
 		i.NotRun = "real processes can't suffer it"
 		return nil
@@ -32,7 +32,7 @@ func (j *Injector) action(i *Injected) action {
 			return nil
 		}
 	}
-	if ofProcess(i.Fault.Do) && !j.claim(i.Slots...) {
+	if ofProcess(i.Fault.Do) && !j.claim(ctx, i.Slots...) {
 		i.NotRun = "another fault has the process"
 		return nil
 	}

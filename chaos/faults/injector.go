@@ -147,8 +147,9 @@ func (j *Injector) Lasting() (begun int, lasting []string) {
 
 // inject carries out one fault from its beginning to the recovery.
 func (j *Injector) inject(ctx context.Context, f Fault) {
-	i := &Injected{Fault: f, From: j.o.Now()}
-	run := j.action(i)
+	i := &Injected{Fault: f}
+	run := j.action(ctx, i)
+	i.From = j.o.Now()
 	if run == nil {
 		i.To = i.From
 		j.mu.Lock()
@@ -252,8 +253,19 @@ func (j *Injector) target(t plan.Target) int {
 	return 1 + j.below(n)
 }
 
-// claim takes slots whose processes no other fault has; false: one of them is taken.
-func (j *Injector) claim(slots ...int) bool {
+// claim takes slots whose processes no other fault has; it waits for them for a while. False: one of them is still taken.
+func (j *Injector) claim(ctx context.Context, slots ...int) bool {
+	for end := j.o.Now() + claimTimeout; ; {
+		if j.tryClaim(slots) {
+			return true
+		}
+		if j.o.Now() > end || !sleep(ctx, claimPause) {
+			return false
+		}
+	}
+}
+
+func (j *Injector) tryClaim(slots []int) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, slot := range slots {
@@ -266,3 +278,9 @@ func (j *Injector) claim(slots ...int) bool {
 	}
 	return true
 }
+
+const (
+	// claimTimeout is how long a fault waits for the end of another one that has the same process.
+	claimTimeout = 10 * time.Second
+	claimPause   = 20 * time.Millisecond
+)

@@ -1,10 +1,15 @@
 package run
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/lockstepdb/lockstep/linearizability"
@@ -26,7 +31,43 @@ func (r *run) judge() error {
 	res.CheckTook = time.Since(began)
 	res.Contended = contended(h)
 	r.conclude()
+	for slot := 1; slot <= r.o.Plan.Nodes; slot++ {
+		if err := r.alarms(slot); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+const (
+	// alarmsMax bounds the alarms that are told of one node, alarmBytesMax how much of a line is.
+	alarmsMax     = 3
+	alarmBytesMax = 400
+)
+
+// alarms looks for lines that no log may have.
+func (r *run) alarms(slot int) error {
+	f, err := os.Open(r.cluster.Log(slot))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	found := 0
+	lines := bufio.NewReader(f)
+	for {
+		line, err := lines.ReadString('\n')
+		isAlarm := func(text string) bool { return strings.Contains(line, text) }
+		if slices.ContainsFunc(r.o.Driver.Alarms(), isAlarm) && found < alarmsMax {
+			found++
+			r.fail("node %d logged: %s", slot, strings.TrimSpace(line[:min(len(line), alarmBytesMax)]))
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 func readHistory(dir string) (*history.History, error) {

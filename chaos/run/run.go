@@ -117,6 +117,7 @@ func (r *run) work(ctx context.Context) (err error) {
 	watch, stop := context.WithCancel(context.Background())
 	defer r.watching.Wait()
 	defer stop()
+	r.timeline = workload.NewTimeline() // what the cluster took to form is no window without a write
 	r.load, err = workload.Start(workload.Options{Driver: r.o.Driver, Addresses: r.cluster.Addresses(), Recorder: r.recorder, Timeline: r.timeline,
 		Seed: r.o.Plan.Seed, Clients: r.o.Clients, Rate: r.o.Rate, Hot: r.o.Hot, Spread: r.o.Spread})
 	if err != nil {

@@ -321,6 +321,21 @@ func TestClusterService(t *testing.T) {
 	require.Equal(t, codes.Aborted, status.Code(err))
 }
 
+// A learner that is promoted before it has caught up was answered by a panic, since the counters had no place for the reason.
+func TestEveryReasonIsCounted(t *testing.T) {
+	require.Len(t, kvpb.Reason_name, reasonsMax)
+	g := start(t, nil)
+	g.node.change = func(context.Context, cluster.MemberChange) error {
+		return &cluster.Rejection{Outcome: cluster.Refused, Reason: cluster.ReasonBehind}
+	}
+	promote := &kvpb.ChangeMemberRequest{Change: kvpb.MemberChange_MEMBER_CHANGE_PROMOTE, Member: &kvpb.Member{Node: 2}}
+	_, err := kvpb.NewClusterClient(g.dial()).ChangeMember(background(t), promote)
+	require.Equal(t, codes.Unavailable, status.Code(err))
+	for _, f := range failures {
+		g.Server.metrics.failed(f)
+	}
+}
+
 func TestHealth(t *testing.T) {
 	g := start(t, nil)
 	c, ctx := healthpb.NewHealthClient(g.dial()), background(t)

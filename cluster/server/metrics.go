@@ -73,7 +73,7 @@ type metrics struct {
 }
 
 // reasonsMax is one above the highest number of kvpb.Reason.
-const reasonsMax = int(kvpb.Reason_REASON_DEADLINE) + 1
+const reasonsMax = int(kvpb.Reason_REASON_LEARNER_BEHIND) + 1
 
 // durationBuckets reach from a read in memory to the default request timeout.
 var durationBuckets = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}

@@ -16,11 +16,12 @@ const (
 	FrameBytesMax = 64 << 20 // largest gRPC message that is accepted; a single raft entry or snapshot chunk must fit
 	helloBytesMax = 64 << 10
 
-	handshakeTimeout = 2 * time.Second // dialling, both Hellos and the durable record in between
-	pingInterval     = 500 * time.Millisecond
-	peerSilenceMax   = 3 * time.Second // without a pong on the control link
-	backoffMin       = 20 * time.Millisecond
-	backoffMax       = time.Second
+	handshakeTimeout  = 2 * time.Second // dialling, both Hellos and the durable record in between
+	pingInterval      = 500 * time.Millisecond
+	peerSilenceMax    = 3 * time.Second  // without a pong on the control link
+	keepaliveInterval = 10 * time.Second // between gRPC's own pings; the least that it allows
+	backoffMin        = 20 * time.Millisecond
+	backoffMax        = time.Second
 
 	snapshotSilenceMax   = 10 * time.Second // without progress of a transfer
 	snapshotBusyInterval = time.Second      // how often a receiver that is still building says so

@@ -74,6 +74,9 @@ func New(o Options) *Transport {
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.WaitForHandlers(true),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 2 * peerSilenceMax, Timeout: peerSilenceMax}),
+		// gRPC takes more than two pings within five minutes for an attack, on a link that carries nothing back: it would break
+		// every such link each 40 s.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveInterval / 2, PermitWithoutStream: true}),
 	)
 	t.server.RegisterService(&serviceDesc, t)
 	return t

@@ -22,8 +22,8 @@ import (
 const (
 	chaosFor     = 2 * time.Minute
 	chaosNodes   = 3
-	chaosClients = 48
-	chaosRate    = 1600
+	chaosClients = 96
+	chaosRate    = 2000
 )
 
 func newChaos() *cobra.Command {

@@ -73,6 +73,11 @@ func (n *Native) Command(p driver.Place) (line, environ []string) {
 // Refusals is the code for bad data.
 func (n *Native) Refusals() []int { return []int{65} }
 
+// Alarms are a bug's traces in a log. (A panic that is not recovered begins a line with "panic: ".)
+func (n *Native) Alarms() []string {
+	return []string{"panic in a request handler", "panic: ", "fatal error: ", "DATA RACE", "too_many_pings"}
+}
+
 // ask reads an admin page.
 func (n *Native) ask(ctx context.Context, p driver.Place, path string) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.Admin+path, nil)
