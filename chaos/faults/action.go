@@ -81,9 +81,9 @@ func (j *Injector) kind(i *Injected) action {
 	case Rolling:
 		return func(ctx context.Context) error { return j.rolling(ctx, i) }
 	case Wipe:
-		return func(ctx context.Context) error { return j.wipe(ctx, i, slot) }
+		return j.damage(func(ctx context.Context) error { return j.wipe(ctx, i, slot) })
 	case Rot:
-		return func(ctx context.Context) error { return j.rot(ctx, i, slot) }
+		return j.damage(func(ctx context.Context) error { return j.rot(ctx, i, slot) })
 	case plan.DiskError, plan.DiskFull, plan.DiskLow:
 		return func(ctx context.Context) error { return j.disk(ctx, i, slot) }
 	case plan.ClientDies:

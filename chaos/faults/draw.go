@@ -14,6 +14,8 @@ const (
 	// warmUp is without faults, so that there is something to compare with; tail is left for the last fault to end.
 	warmUp = 3 * second
 	tail   = 3 * second
+	// repair is what the replacement of a node takes, about.
+	repair = 3 * second
 )
 
 // Shape is what a plan is drawn for.
@@ -47,6 +49,9 @@ func Draw(s Shape) *Plan {
 				over = max(over, g.At+g.For)
 			}
 		}
+		if damages(f.Do) {
+			over += repair
+		}
 		at = over + d.time(second, 5*second/2)
 	}
 	sort.SliceStable(p.Faults, func(i, j int) bool { return p.Faults[i].At < p.Faults[j].At })
@@ -57,6 +62,9 @@ func Draw(s Shape) *Plan {
 func alone(k plan.Kind) bool {
 	return slices.Contains([]plan.Kind{Wipe, Rot, Rolling, plan.DiskError, plan.DiskFull, plan.DiskLow, plan.CrashAll}, k)
 }
+
+// damages says that a kind takes a node's data.
+func damages(k plan.Kind) bool { return k == Wipe || k == Rot }
 
 type draw struct {
 	*plan.Stream

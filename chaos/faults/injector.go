@@ -78,6 +78,8 @@ func (i *Injected) Text() string {
 type Injector struct {
 	o      Options
 	random *plan.Stream // guarded by mu
+	// damaging has room for the one fault that may take a node's data.
+	damaging chan struct{}
 
 	mu      sync.Mutex
 	weather map[*Injected]network.Weather
@@ -89,7 +91,8 @@ type Injector struct {
 
 // NewInjector prepares one.
 func NewInjector(o Options) *Injector {
-	return &Injector{o: o, random: plan.NewStream(o.Plan.Seed, "injector", 0), weather: map[*Injected]network.Weather{}, busy: map[int]bool{}}
+	return &Injector{o: o, random: plan.NewStream(o.Plan.Seed, "injector", 0), damaging: make(chan struct{}, 1),
+		weather: map[*Injected]network.Weather{}, busy: map[int]bool{}}
 }
 
 // Run carries out all faults at their times and returns when the last one is over and the cluster has recovered. When ctx ends,

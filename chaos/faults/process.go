@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// refuseTimeout bounds how long a node that must be refused may take to end, or one that was damaged to end or to serve.
-	refuseTimeout = 20 * time.Second
+	// refuseTimeout is how long a node that must not be let in is watched, and how long one that was damaged may take to end or
+	// to serve.
+	refuseTimeout = 10 * time.Second
 	// replaceTimeout bounds the way from a node that can't go on to another one in its place.
 	replaceTimeout = 60 * time.Second
 	// rollTimeout bounds how long one node of a rolling restart may take to serve again.
@@ -103,18 +104,19 @@ func (j *Injector) wipe(ctx context.Context, i *Injected, slot int) error {
 		return err
 	}
 	c.Expect(slot, true)
-	wait, cancel := context.WithTimeout(ctx, refuseTimeout)
-	defer cancel()
-	e, err := c.AwaitEnd(wait, slot)
+	ended, e, err := j.endsOrServes(ctx, slot)
 	switch {
 	case ctx.Err() != nil:
 		return nil
-	case err != nil:
-		return broken("node %d came back without its directory and was not refused", slot)
-	case !j.refused(e):
+	case ended && !j.refused(e):
 		return broken("node %d came back without its directory and %s", slot, e.Reason)
+	case !ended && err == nil:
+		return broken("node %d came back without its directory and serves under its old id", slot)
 	}
 	i.Note = "refused under its old id; replaced"
+	if !ended {
+		i.Note = "not let in under its old id; replaced"
+	}
 	return j.replace(ctx, slot)
 }
 
@@ -144,7 +146,29 @@ func (j *Injector) replace(ctx context.Context, slot int) error {
 	if err := j.o.Driver.Enter(ctx, p, others); err != nil {
 		return broken("no new node can be added in place of the lost one: %v", err)
 	}
+	if err := c.Await(ctx, "the new node", c.AllReady); err != nil {
+		return broken("%v", err)
+	}
 	return nil
+}
+
+// damage lets one fault at a time take a node's data, and only from a cluster in which all others have theirs: without the data of
+// a majority no store could go on.
+func (j *Injector) damage(do func(context.Context) error) action {
+	return func(ctx context.Context) error {
+		select {
+		case j.damaging <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
+		defer func() { <-j.damaging }()
+		wait, cancel := context.WithTimeout(ctx, replaceTimeout)
+		defer cancel()
+		if j.o.Cluster.Await(wait, "all nodes", j.o.Cluster.AllReady) != nil {
+			return errors.New("not all nodes served before it")
+		}
+		return do(ctx)
+	}
 }
 
 // rot changes a byte while a node is down. It must refuse its directory, or recover and serve.
