@@ -105,8 +105,8 @@ func (r *run) metrics(ctx context.Context, slot int) map[string]float64 {
 	if err != nil {
 		return nil // it has just ended, or stands still
 	}
-	for name := range values {
-		if strings.HasPrefix(name, "go_") && name != "go_goroutines" {
+	for name, v := range values {
+		if v == 0 || strings.HasPrefix(name, "go_") && name != "go_goroutines" {
 			delete(values, name)
 		}
 	}

@@ -173,12 +173,13 @@ func (t *Timeline) Since(buckets int) (sum Bucket, over time.Duration) {
 	end := min(len(t.buckets), int(t.Now()/Step))
 	from := max(0, end-buckets)
 	for i := from; i < end; i++ {
-		sum.merge(&t.buckets[i])
+		sum.Merge(&t.buckets[i])
 	}
 	return sum, time.Duration(buckets) * Step
 }
 
-func (b *Bucket) merge(o *Bucket) {
+// Merge adds another bucket to this one.
+func (b *Bucket) Merge(o *Bucket) {
 	b.Done += o.Done
 	b.ConditionFailed += o.ConditionFailed
 	b.Refused += o.Refused
@@ -210,7 +211,7 @@ func (t *Timeline) Summary() Summary {
 		s.ByWay[k] = v
 	}
 	for i := range t.buckets {
-		s.Total.merge(&t.buckets[i])
+		s.Total.Merge(&t.buckets[i])
 	}
 	return s
 }

@@ -1,7 +1,6 @@
 package chaos
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -21,7 +20,7 @@ func (s *Settings) print(r *run.Result, dir string) {
 	total := r.Load.Total
 	row("seed", "%d, %d nodes, lease reads %v", r.Options.Plan.Seed, r.Options.Plan.Nodes, r.Options.Plan.Node.LeaseReads)
 	row("load", "%.0f s, %s operations, %s keys read back", r.Length.Seconds(), grouped(total.All()), grouped(r.KeysRead))
-	row("throughput", "%s acknowledged/s outside of faults, %s/s over all", grouped(int(calm(r))), grouped(perSecond(total.Acknowledged(), r.Length)))
+	row("throughput", "%s acknowledged/s outside of faults, %s/s over all", grouped(int(r.Calm())), grouped(perSecond(total.Acknowledged(), r.Length)))
 	row("latency", "median %v, p99 %v, p99.9 %v", short(total.Latencies.Quantile(.5)), short(total.Latencies.Quantile(.99)), short(total.Latencies.Quantile(.999)))
 	row("unavailable", "longest window without an acknowledged write: %v, at %.1f s", short(r.Load.Longest.Length()), r.Load.Longest.From.Seconds())
 	row("recovery", "%s", recovery(r))
@@ -50,45 +49,10 @@ func (s *Settings) printOperations(r *run.Result) {
 	t.Flush()
 }
 
-// faultLine is a kind's row.
-type faultLine struct {
-	Kind     string        `json:"kind"`
-	Injected int           `json:"injected"`
-	NotRun   int           `json:"not_run"`
-	Why      string        `json:"why,omitempty"`
-	Judged   int           `json:"judged"`
-	Worst    time.Duration `json:"worst_recovery_ns"`
-}
-
-func faultLines(r *run.Result) []faultLine {
-	byKind := map[string]*faultLine{}
-	for _, i := range r.Faults {
-		l := byKind[string(i.Fault.Do)]
-		if l == nil {
-			l = &faultLine{Kind: string(i.Fault.Do)}
-			byKind[l.Kind] = l
-		}
-		if i.NotRun != "" {
-			l.NotRun, l.Why = l.NotRun+1, i.NotRun
-			continue
-		}
-		l.Injected++
-		if i.Judged {
-			l.Judged, l.Worst = l.Judged+1, max(l.Worst, i.Recovery)
-		}
-	}
-	var all []faultLine
-	for _, name := range slices.Sorted(maps.Keys(byKind)) {
-		all = append(all, *byKind[name])
-	}
-	slices.SortStableFunc(all, func(a, b faultLine) int { return cmp.Compare(b.Injected, a.Injected) })
-	return all
-}
-
 func (s *Settings) printFaults(r *run.Result) {
 	fmt.Fprintln(s.Out, "\nfaults")
 	t := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
-	for _, l := range faultLines(r) {
+	for _, l := range r.Kinds() {
 		text := ""
 		if l.Judged > 0 {
 			text = "recovered within " + short(l.Worst).String()
@@ -112,47 +76,13 @@ func verdictLine(r *run.Result) string {
 // recovery sums up how long the cluster took after the faults of which that can be said.
 func recovery(r *run.Result) string {
 	judged := 0
-	for _, i := range r.Faults {
-		if i.Judged {
-			judged++
-		}
+	for _, k := range r.Kinds() {
+		judged += k.Judged
 	}
 	if judged == 0 {
 		return "no fault stood alone"
 	}
-	return fmt.Sprintf("within %v after each of %d faults that were not overtaken by the next", short(worstRecovery(r)), judged)
-}
-
-// calm is the throughput while no fault lasted and the cluster had recovered.
-func calm(r *run.Result) float64 {
-	done, steps := 0, 0
-	for k, b := range r.Load.Buckets {
-		from := time.Duration(k) * workload.Step
-		if from < workload.Step || from+workload.Step > r.Length || troubled(r, from, from+workload.Step) {
-			continue
-		}
-		done, steps = done+b.Acknowledged(), steps+1
-	}
-	if steps == 0 {
-		return 0
-	}
-	return float64(done) / (float64(steps) * workload.Step.Seconds())
-}
-
-// calmAfter is how long after a fault the time does not count as calm when it is not known when the cluster had recovered.
-const calmAfter = time.Second
-
-func troubled(r *run.Result, from, to time.Duration) bool {
-	for _, i := range r.Faults {
-		end := i.To + calmAfter
-		if i.Judged {
-			end = i.To + max(i.Recovery, workload.Step)
-		}
-		if i.NotRun == "" && r.FaultsAt+i.From < to && from < r.FaultsAt+end {
-			return true
-		}
-	}
-	return false
+	return fmt.Sprintf("within %v after each of %d faults that were not overtaken by the next", short(r.WorstRecovery()), judged)
 }
 
 func perSecond(n int, d time.Duration) int { return int(float64(n) / max(d.Seconds(), 1e-9)) }
@@ -195,7 +125,7 @@ type summary struct {
 	Contended      int                        `json:"contended"`
 	KeysRead       int                        `json:"reads_at_the_end"`
 	CheckedVerdict string                     `json:"history_verdict"`
-	Faults         []faultLine                `json:"faults"`
+	Faults         []run.Kind                 `json:"faults"`
 	Usage          []run.Usage                `json:"usage"`
 }
 
@@ -204,9 +134,9 @@ func summaryOf(r *run.Result, dir string) summary {
 	return summary{Verdict: r.Verdict().String(), Failures: append([]string{}, r.Failures...), Unchecked: append([]string{}, r.Unchecked...), Dir: dir,
 		Replay: r.Options.Command, Seed: r.Options.Plan.Seed, Nodes: r.Options.Plan.Nodes, Seconds: r.Length.Seconds(), Operations: c.All(),
 		Outcomes: map[string]int{"done": c.Done, "condition-failed": c.ConditionFailed, "refused": c.Refused, "unknown": c.Unknown},
-		ByKind:   r.Load.ByKind, ByWay: r.Load.ByWay, CalmPerSecond: calm(r), MedianNS: r.Load.Total.Latencies.Quantile(.5), P99NS: r.Load.Total.Latencies.Quantile(.99),
-		LongestNS: r.Load.Longest.Length(), WorstRecovery: worstRecovery(r), Contended: r.Contended, KeysRead: r.KeysRead,
-		CheckedVerdict: r.Check.Verdict.String(), Faults: faultLines(r), Usage: r.Usage}
+		ByKind:   r.Load.ByKind, ByWay: r.Load.ByWay, CalmPerSecond: r.Calm(), MedianNS: r.Load.Total.Latencies.Quantile(.5), P99NS: r.Load.Total.Latencies.Quantile(.99),
+		LongestNS: r.Load.Longest.Length(), WorstRecovery: r.WorstRecovery(), Contended: r.Contended, KeysRead: r.KeysRead,
+		CheckedVerdict: r.Check.Verdict.String(), Faults: r.Kinds(), Usage: r.Usage}
 }
 
 func (s *Settings) printJSON(r *run.Result, dir string) error {

@@ -158,18 +158,8 @@ func (s *Settings) finish(r *run.Result, dir string) error {
 	case run.NotChecked:
 		return exit.New(exit.Undecided, "see "+dir, "not checked: %s", r.Unchecked[0])
 	}
-	if worst := worstRecovery(r); s.RecoveryMax > 0 && worst > s.RecoveryMax {
+	if worst := r.WorstRecovery(); s.RecoveryMax > 0 && worst > s.RecoveryMax {
 		return exit.New(exit.Threshold, "see "+dir, "the longest recovery took %v, above %v", worst.Round(time.Millisecond), s.RecoveryMax)
 	}
 	return nil
-}
-
-func worstRecovery(r *run.Result) time.Duration {
-	worst := time.Duration(0)
-	for _, i := range r.Faults {
-		if i.Judged {
-			worst = max(worst, i.Recovery)
-		}
-	}
-	return worst
 }

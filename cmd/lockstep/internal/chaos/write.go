@@ -2,9 +2,12 @@ package chaos
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 
+	chaosreport "github.com/lockstepdb/lockstep/chaos/report"
 	"github.com/lockstepdb/lockstep/chaos/run"
 	"github.com/lockstepdb/lockstep/linearizability/report"
 )
@@ -18,11 +21,17 @@ func (s *Settings) write(r *run.Result, dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, "summary.json"), append(text, '\n'), 0o644); err != nil {
 		return err
 	}
-	f, err := os.Create(filepath.Join(dir, "report.html"))
+	history := filepath.Join(dir, run.HistoryName)
+	checked := report.Checked{History: r.History, Result: r.Check, Command: "lockstep check " + history, Nanoseconds: r.CheckTook.Nanoseconds()}
+	return errors.Join(
+		page(filepath.Join(dir, "report.html"), func(w io.Writer) error { return report.HTML(w, checked) }),
+		page(filepath.Join(dir, "index.html"), func(w io.Writer) error { return chaosreport.HTML(w, r) }))
+}
+
+func page(name string, write func(io.Writer) error) error {
+	f, err := os.Create(name)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	history := filepath.Join(dir, run.HistoryName)
-	return report.HTML(f, report.Checked{History: r.History, Result: r.Check, Command: "lockstep check " + history, Nanoseconds: r.CheckTook.Nanoseconds()})
+	return errors.Join(write(f), f.Close())
 }
