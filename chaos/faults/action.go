@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lockstepdb/lockstep/chaos/network"
 	"github.com/lockstepdb/lockstep/sim/plan"
 )
 
@@ -94,101 +93,15 @@ func (j *Injector) kind(i *Injected) action {
 		return func(ctx context.Context) error { return j.reset(ctx, i, slot) }
 	}
 	return func(ctx context.Context) error {
-		j.set(i, j.weatherOf(&i.Fault, slot))
+		j.set(i, weatherOf(&i.Fault, slot, j.o.Cluster.Nodes()))
 		sleep(ctx, time.Duration(i.Fault.For))
 		return nil
 	}
 }
 
-// cut is what a direction that is cut is like.
-func (f *Fault) cut() network.Condition {
-	if f.How == Refuse {
-		return network.Condition{Refuse: true}
-	}
-	return network.Condition{Cut: true}
-}
-
-// weatherOf is what a fault of the network does to it.
-func (j *Injector) weatherOf(f *Fault, slot int) network.Weather {
-	n := j.o.Cluster.Nodes()
-	w := network.Weather{}
-	switch f.Do {
-	case plan.Partition:
-		j.partition(w, f)
-	case plan.Isolate, plan.Flap:
-		toPeers(w, slot, n, f.cut())
-	case plan.OneWay:
-		each(slot, n, f.Peer, func(peer int) { w.Add(network.Link{From: slot, To: peer}, f.cut()) })
-	case plan.Ring:
-		ring(w, n, f.cut())
-	case plan.Clog:
-		each(slot, n, f.Peer, func(peer int) { w.Both(slot, peer, network.Condition{Hold: true}) })
-	case plan.ClientCut:
-		w.Both(network.Clients, slot, f.cut())
-	case plan.Slow:
-		everywhere(w, slot, n, network.Condition{Delay: time.Duration(f.Latency)})
-	case Jitter:
-		everywhere(w, slot, n, network.Condition{Jitter: time.Duration(f.Latency)})
-	case Bandwidth:
-		everywhere(w, slot, n, network.Condition{BytesPerSecond: f.BytesPerSecond})
-	case HalfOpen:
-		everywhere(w, slot, n, network.Condition{HalfOpen: true})
-	case SlowClose:
-		everywhere(w, slot, n, network.Condition{CloseDelay: time.Duration(f.Latency)})
-	}
-	return w
-}
-
-// each visits the peer that is named, or all.
-func each(slot, n int, peer plan.Target, do func(int)) {
-	for other := 1; other <= n; other++ {
-		if other != slot && (peer.Node() == 0 || peer.Node() == other) {
-			do(other)
-		}
-	}
-}
-
-func toPeers(w network.Weather, slot, n int, c network.Condition) {
-	each(slot, n, "", func(peer int) { w.Both(slot, peer, c) })
-}
-
-func everywhere(w network.Weather, slot, n int, c network.Condition) {
-	toPeers(w, slot, n, c)
-	w.Both(network.Clients, slot, c)
-}
-
-// partition cuts what lies between groups; a node in none is alone.
-func (j *Injector) partition(w network.Weather, f *Fault) {
-	group := map[int]int{}
-	for g, nodes := range f.Groups {
-		for _, n := range nodes {
-			group[n] = g + 1
-		}
-	}
-	n := j.o.Cluster.Nodes()
-	for a := 1; a <= n; a++ {
-		for b := a + 1; b <= n; b++ {
-			if group[a] != group[b] || group[a] == 0 {
-				w.Both(a, b, f.cut())
-			}
-		}
-	}
-}
-
-// ring leaves each node its nearest neighbours. Three nodes are all neighbours of each other: they stand in a line.
-func ring(w network.Weather, n int, c network.Condition) {
-	for a := 1; a <= n; a++ {
-		for b := a + 2; b <= n; b++ {
-			if a != 1 || b != n || n <= 3 {
-				w.Both(a, b, c)
-			}
-		}
-	}
-}
-
 // flap isolates a node and lets it back, again and again.
 func (j *Injector) flap(ctx context.Context, i *Injected) error {
-	on := j.weatherOf(&i.Fault, i.Slots[0])
+	on := weatherOf(&i.Fault, i.Slots[0], j.o.Cluster.Nodes())
 	for end := j.o.Now() + time.Duration(i.Fault.For); j.o.Now() < end; {
 		j.set(i, on)
 		if !sleep(ctx, time.Duration(i.Fault.Period)) {

@@ -30,6 +30,8 @@ const (
 	// sampleEvery is how often the nodes' metrics are read, leaderEvery how often it is asked who leads.
 	sampleEvery = time.Second
 	leaderEvery = 200 * time.Millisecond
+	// failuresMax bounds what is told of failures: a node that can't run ends again and again.
+	failuresMax = 100
 	// quiet is how long a cluster without load is left alone before its descriptors and goroutines are counted.
 	quiet = time.Second
 )

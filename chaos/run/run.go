@@ -79,7 +79,9 @@ type run struct {
 func (r *run) fail(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.result.Failures = append(r.result.Failures, fmt.Sprintf(format, args...))
+	if len(r.result.Failures) < failuresMax {
+		r.result.Failures = append(r.result.Failures, fmt.Sprintf(format, args...))
+	}
 }
 
 func (r *run) setPhase(name string) {
