@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/lockstepdb/lockstep/chaos/driver"
@@ -47,7 +46,6 @@ type connection struct {
 	client driver.Client
 	ctx    context.Context // ends with the client
 	cancel context.CancelFunc
-	inUse  atomic.Int32
 }
 
 // Start begins the load. It ends with Stop.
