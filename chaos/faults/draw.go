@@ -39,15 +39,13 @@ func Draw(s Shape) *Plan {
 	lead := min(warmUp, s.For/6)
 	end := s.For - min(tail, s.For/6)
 	for at := lead; at < end; {
-		f := d.fault(at, end)
+		f := d.fault(at, end, false)
 		p.Faults = append(p.Faults, f)
 		over := f.At + f.For
-		if !alone(f.Do) && d.Below(4) == 0 {
-			g := d.fault(at+d.time(0, f.For), end)
-			if !alone(g.Do) {
-				p.Faults = append(p.Faults, g)
-				over = max(over, g.At+g.For)
-			}
+		if !alone(f.Do) && d.Below(4) == 0 && slices.ContainsFunc(s.Kinds, func(k plan.Kind) bool { return !alone(k) }) {
+			g := d.fault(at+d.time(0, f.For), end, true)
+			p.Faults = append(p.Faults, g)
+			over = max(over, g.At+g.For)
 		}
 		if damages(f.Do) {
 			over += repair
@@ -78,23 +76,27 @@ func (d *draw) time(least, most plan.Duration) plan.Duration {
 	return plan.Duration(d.Between(int64(least), int64(most))) / milli * milli
 }
 
-// deal returns the next kind.
-func (d *draw) deal() plan.Kind {
-	if len(d.deck) == 0 {
-		d.deck = slices.Clone(d.s.Kinds)
-		for i := len(d.deck) - 1; i > 0; i-- {
-			j := d.Below(i + 1)
-			d.deck[i], d.deck[j] = d.deck[j], d.deck[i]
+// deal returns the next kind; for a pair, the next that may be in one.
+func (d *draw) deal(pair bool) plan.Kind {
+	for {
+		for i, k := range d.deck {
+			if !pair || !alone(k) {
+				d.deck = slices.Delete(d.deck, i, i+1)
+				return k
+			}
 		}
+		fresh := slices.Clone(d.s.Kinds)
+		for i := len(fresh) - 1; i > 0; i-- {
+			j := d.Below(i + 1)
+			fresh[i], fresh[j] = fresh[j], fresh[i]
+		}
+		d.deck = append(d.deck, fresh...)
 	}
-	k := d.deck[0]
-	d.deck = d.deck[1:]
-	return k
 }
 
 // fault draws one that begins at a time and ends before end.
-func (d *draw) fault(at, end plan.Duration) Fault {
-	f := Fault{Fault: plan.Fault{At: at, Do: d.deal()}}
+func (d *draw) fault(at, end plan.Duration, pair bool) Fault {
+	f := Fault{Fault: plan.Fault{At: at, Do: d.deal(pair)}}
 	f.For = d.time(500*milli, one(d, second, 3*second, 3*second, 6*second))
 	d.parameters(&f)
 	f.For = min(f.For, max(end-at, milli))

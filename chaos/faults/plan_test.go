@@ -38,7 +38,7 @@ func TestDrawnPlansRoundTrip(t *testing.T) {
 func TestEveryKindIsDealt(t *testing.T) {
 	p := Draw(Shape{Seed: 1, Nodes: 3, Clients: 4, Kinds: Kinds(), For: 600 * second})
 	met := map[plan.Kind]bool{}
-	for _, f := range p.Faults[:2*len(Kinds())] {
+	for _, f := range p.Faults[:len(Kinds())+5] { // those of a pair may come from the next deck
 		met[f.Do] = true
 	}
 	for _, k := range Kinds() {

@@ -114,10 +114,10 @@ func (d *drawer) condition(a plan.Action, key string) history.Condition {
 	return history.Condition{}
 }
 
-// key is a hot one more often than not.
+// key is a hot one more often than not, and some of those are hotter than others.
 func (d *drawer) key() string {
 	if d.Below(100) < hotPercent {
-		return fmt.Sprintf("hot-%02d", d.Below(d.hot))
+		return fmt.Sprintf("hot-%02d", d.Below(1+d.Below(d.hot)))
 	}
 	return fmt.Sprintf("key-%05d", d.Below(d.spread))
 }
