@@ -34,8 +34,8 @@ type Options struct {
 	// Memory gives each node's data a file system of its own in memory, of so many bytes, which can be filled. It needs
 	// root. 0: none.
 	Memory int64
-	// Ended is told how a process ended that was not asked to, on a goroutine of its own. It may be nil.
-	Ended func(slot int, e Ending)
+	// Ended is told how a process ended that was not asked to, on a goroutine of its own that Shut waits for. It may be nil.
+	Ended func(c *Cluster, slot int, e Ending)
 }
 
 // Cluster is a set of running nodes. Its methods are safe for concurrent use; two that concern one node should not run at once.
@@ -43,6 +43,7 @@ type Cluster struct {
 	o       Options
 	network *proxy.Network
 	starter starter
+	follows sync.WaitGroup // of the goroutines that follow processes
 
 	mu     sync.Mutex
 	nodes  []*node
@@ -225,9 +226,9 @@ func (c *Cluster) running(slot int) *process {
 	}
 }
 
-// StartNode starts a node unless it runs.
+// StartNode starts a node unless it runs, or the cluster is shut.
 func (c *Cluster) StartNode(slot int) error {
-	if c.running(slot) != nil {
+	if c.running(slot) != nil || c.isClosed() {
 		return nil
 	}
 	line, environ := c.o.Driver.Command(c.refreshed(slot))
@@ -243,10 +244,16 @@ func (c *Cluster) StartNode(slot int) error {
 	n := c.nodes[slot-1]
 	n.process, n.ours, n.paused = p, false, false
 	n.starts++
+	c.follows.Go(func() { c.follow(n, p) }) // under mu: not after Shut has begun to wait
 	err = c.note()
 	c.mu.Unlock()
-	go c.follow(n, p)
 	return err
+}
+
+func (c *Cluster) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
 }
 
 // refreshed returns where a node is to run. Who joined is told of the members as they are now: others may have been replaced since.
@@ -278,7 +285,7 @@ func (c *Cluster) follow(n *node, p *process) {
 	asked := n.ours || n.process != p || c.closed
 	c.mu.Unlock()
 	if !asked && c.o.Ended != nil {
-		c.o.Ended(n.place.Slot, p.ending)
+		c.o.Ended(c, n.place.Slot, p.ending)
 	}
 }
 
@@ -515,6 +522,7 @@ func (c *Cluster) Shut() error {
 		})
 	}
 	stopping.Wait()
+	c.follows.Wait()
 	return c.network.Close() // twice does no harm
 }
 

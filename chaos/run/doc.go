@@ -48,7 +48,7 @@ type Options struct {
 	Clients, Rate, Hot, Spread int
 	// Memory, FullAt and Reserve are as in cluster.Options and faults.Options.
 	Memory, FullAt, Reserve int64
-	// Progress is told how the run goes, a few times a second. It may be nil.
+	// Progress is told how the run goes, a few times a second, by one goroutine at a time. It may be nil.
 	Progress func(Progress)
 }
 

@@ -68,6 +68,7 @@ type run struct {
 	load     *workload.Load
 	injector *faults.Injector
 	watching sync.WaitGroup
+	telling  sync.Mutex // held while Options.Progress is told
 
 	mu     sync.Mutex
 	phase  string
@@ -219,11 +220,11 @@ func (r *run) recovered(ctx context.Context, healed time.Duration) (time.Duratio
 }
 
 // ended is told of a process that ended by itself. That is a failure, and it is started again.
-func (r *run) ended(slot int, e cluster.Ending) {
+func (r *run) ended(c *cluster.Cluster, slot int, e cluster.Ending) {
 	r.fail("node %d ended by itself: %s", slot, e.Reason)
 	r.recorder.Note(nodeName(slot), "ended by itself: "+e.Reason)
 	time.Sleep(restartPause)
-	_ = r.cluster.StartNode(slot) // the cluster may be closed by now
+	_ = c.StartNode(slot) // if it can't be, the cluster does not recover, and that is told
 }
 
 // heal waits until the cluster is whole, and has the load go on for a moment.

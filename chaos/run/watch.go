@@ -55,6 +55,8 @@ func (r *run) progress() {
 	if r.o.Progress == nil {
 		return
 	}
+	r.telling.Lock()
+	defer r.telling.Unlock()
 	last, _ := r.timeline.Since(4)
 	r.mu.Lock()
 	p := Progress{Phase: r.phase, Of: time.Duration(r.o.Plan.Safety), Counts: last.Counts, Median: last.Latencies.Quantile(.5), Leader: r.leader}

@@ -31,7 +31,6 @@ func newProgress(out io.Writer) *progress {
 	return &progress{out: out, terminal: ok && term.IsTerminal(int(f.Fd()))}
 }
 
-// show is called by one goroutine at a time, or by two that draw the same.
 func (p *progress) show(now run.Progress) {
 	if !p.terminal && now.Phase == p.phase && time.Since(p.shown) < plainEvery {
 		return
