@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
@@ -109,9 +110,11 @@ func (h *httpClient) attempt(ctx context.Context, o history.Operation, address s
 	if err != nil {
 		return history.Operation{Outcome: history.Refused}, false, err
 	}
-	answer, err := h.client.Do(request)
+	var connected atomic.Bool
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
+	answer, err := h.client.Do(request.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
-		return history.Operation{Outcome: sent(err)}, false, err
+		return history.Operation{Outcome: sent(connected.Load(), err)}, false, err
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, answerBytesMax))
@@ -126,10 +129,11 @@ func (h *httpClient) attempt(ctx context.Context, o history.Operation, address s
 	return r, false, err
 }
 
-// sent says what an error of the transport means: only a connection that was never made had no effect for sure.
-func sent(err error) history.Outcome {
+// sent says what an error of the transport means: only a request that never had a connection, be it behind a redirect, had no
+// effect for sure.
+func sent(connected bool, err error) history.Outcome {
 	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" || errors.Is(err, syscall.ECONNREFUSED) {
+	if !connected || errors.As(err, &op) && op.Op == "dial" || errors.Is(err, syscall.ECONNREFUSED) {
 		return history.Refused
 	}
 	return history.Unknown
