@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/lockstepdb/lockstep/cluster"
 	"github.com/lockstepdb/lockstep/cluster/client/policy"
@@ -143,7 +144,7 @@ func (k *call) fill(r *request, d *policy.Decision) {
 		return
 	}
 	r.do = askWrite
-	r.command.Kind, r.command.Value = kv.Put, []byte(value(o))
+	r.command.Kind, r.command.Value = kv.Put, []byte(value(k.client.w.plan, o))
 	switch o.Do {
 	case plan.PutAbsent:
 		r.command.Condition = kv.MustNotExist
@@ -171,7 +172,9 @@ func (k *call) expect(c *kv.Command) {
 }
 
 // value returns what an operation writes: nobody else writes it.
-func value(o *plan.Operation) string { return fmt.Sprintf("v%d", o.Number) }
+func value(p *plan.Plan, o *plan.Operation) string {
+	return fmt.Sprintf("v%d", o.Number) + strings.Repeat("-", p.Clients.Padding)
+}
 
 func (k *call) change() cluster.MemberChange {
 	p := k.client.w.process(uint64(k.plan.Node))

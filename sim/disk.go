@@ -183,7 +183,7 @@ func (p *process) interrupt() {
 	case 0:
 		return
 	case 1:
-		p.disk.left = p.local.Below(4)
+		p.disk.left = 1 + p.local.Below(3)
 	}
 	_, err := p.store.Append(p.writing)
 	if err == nil {

@@ -63,11 +63,16 @@ func (w *World) stuck() string {
 
 // result judges the history and sums up.
 func (w *World) result() Result {
-	h := &w.history.h
-	h.Sort()
+	w.history.h.Sort()
 	if w.failure == nil {
 		w.judge()
 	}
+	return w.sum()
+}
+
+// sum sums up.
+func (w *World) sum() Result {
+	h := &w.history.h
 	return Result{
 		Failure: w.failure, TraceHash: w.tape.hash.Sum(), Events: w.events, Simulated: w.now, Operations: len(h.Operations),
 		Outcomes: w.history.outcomes, Faults: w.faults.injected, Probes: w.probes, History: h, Steps: w.nodeSteps,
@@ -83,12 +88,20 @@ func (w *World) judge() {
 		// Conditions that failed tell the revision that they met, not the value: several lost writes may have it.
 		w.probe("history undecided")
 	case len(v.Contradictions) > 0:
-		w.fail("linearizability", "%s", v.Contradictions[0].Sentence)
+		w.contradicted(&v.Contradictions[0])
 	default:
 		for _, k := range v.Keys {
 			if k.Contradiction != nil {
-				w.fail("linearizability", "%s", k.Contradiction.Sentence)
+				w.contradicted(k.Contradiction)
 			}
 		}
+	}
+}
+
+// contradicted fails the life by a contradiction in its history.
+func (w *World) contradicted(c *verdict.Contradiction) {
+	if w.failure == nil {
+		w.fail("linearizability", "%s", c.Sentence)
+		w.failure.Contradiction = string(c.Kind)
 	}
 }

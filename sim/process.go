@@ -230,7 +230,8 @@ func (p *process) config(epoch uint64) cluster.Config {
 		ID: p.number, Epoch: epoch, TickNanos: int64(o.Tick), ElectionTicks: o.ElectionTicks, HeartbeatTicks: o.HeartbeatTicks,
 		RequestTicks: o.RequestTicks, EntryBytesMax: o.EntryBytes, EntryCommandsMax: o.EntryCommands, MessageBytesMax: uint64(o.MessageBytes),
 		InflightMax: o.Inflight, ApplyBytesMax: uint64(o.ApplyBytes), AppendsInflightMax: o.AppendsInflight,
-		SnapshotEntries: uint64(o.SnapshotEntries), TailEntries: uint64(o.TailEntries), LeaseReads: o.LeaseReads,
+		PendingMax: o.Pending, UncommittedBytesMax: uint64(o.Uncommitted), ReadRetryTicks: o.ReadRetryTicks, MaintainSteps: o.MaintainSteps,
+		DataBytesMax: int64(o.DataBytes), SnapshotEntries: uint64(o.SnapshotEntries), SnapshotBytes: uint64(o.SnapshotBytes), TailEntries: uint64(o.TailEntries), LeaseReads: o.LeaseReads,
 		Machine: p.w.machineOptions(), Logger: raftLog{p},
 	}
 }

@@ -27,6 +27,8 @@ type Failure struct {
 	Message string
 	// At is when, in nanoseconds of simulated time.
 	At int64
+	// Contradiction is the kind that the checker names, if the history is not linearizable.
+	Contradiction string
 }
 
 // Error returns kind and message.
@@ -95,6 +97,8 @@ type Options struct {
 	Until int64
 	// Reseed gives the rest of the life another course.
 	Reseed Reseed
+	// Lost is called with what there was when the code under test panics, while the panic goes on; nil for nobody.
+	Lost func(Result)
 }
 
 // Reseed has all streams of random numbers go on from another seed from a moment on: the life is the same until then, and
@@ -116,8 +120,16 @@ func Run(p *plan.Plan, o Options) Result {
 	if o.Reseed.Seed != 0 {
 		w.at(o.Reseed.At, reseed, o.Reseed.Seed, 0, nil)
 	}
+	lost := true
+	defer func() {
+		if lost && o.Lost != nil {
+			o.Lost(w.sum())
+		}
+	}()
 	w.live(o.Until)
-	return w.result()
+	r := w.result()
+	lost = false
+	return r
 }
 
 func newWorld(p *plan.Plan, o Options) *World {

@@ -65,6 +65,8 @@ func (d *draw) shape(tick Duration) {
 		Tick: tick, ElectionTicks: 10, HeartbeatTicks: one(d, 1, 1, 2), RequestTicks: one(d, 20, 50, 100),
 		EntryBytes: one(d, 0, 0, 200, 2000), EntryCommands: one(d, 0, 0, 1, 3), MessageBytes: one(d, 0, 0, 1, 300), Inflight: one(d, 0, 0, 1, 2, 8),
 		ApplyBytes: one(d, 0, 0, 1, 300), AppendsInflight: one(d, 0, 0, 1, 2),
+		Pending: one(d, 0, 0, 0, 2, 5), Uncommitted: one(d, 0, 0, 0, 500, 5000), ReadRetryTicks: one(d, 0, 0, 1, 2), MaintainSteps: one(d, 0, 1, 4),
+		DataBytes: one(d, 0, 0, 0, 0, 0, 500), SnapshotBytes: one(d, 0, 0, 500, 5000),
 		SnapshotEntries: one(d, 5, 20, 20, 50, 100, 1000), TailEntries: one(d, 1, 10, 10, 50, 1000), SegmentBytes: one(d, 1<<10, 4<<10, 16<<10, 64<<10),
 		SessionsMax: one(d, 0, 0, 3, 8), LeaseReads: d.Below(3) == 0,
 	}
@@ -74,7 +76,7 @@ func (d *draw) shape(tick Duration) {
 		p.Network.ReorderPPM, p.Network.ReorderMax = one(d, 0, 10_000, 200_000), one(d, 5*milli, 50*milli, 500*milli)
 	}
 	p.Disk = Disk{SyncMin: 100 * micro, SyncMax: one(d, 2*milli, 10*milli, 40*milli)}
-	p.Clients = Clients{Count: one(d, 3, 5, 8), Pipeline: one(d, 1, 1, 2, 4), Sessions: d.Below(4) > 0, Attempt: one(d, 500*milli, 2*second), Deadline: one(d, 2*second, 5*second, 10*second)}
+	p.Clients = Clients{Count: one(d, 3, 5, 8), Pipeline: one(d, 1, 1, 2, 4, 8), Padding: one(d, 0, 0, 0, 0, 50, 1000), Sessions: d.Below(4) > 0, Attempt: one(d, 500*milli, 2*second), Deadline: one(d, 2*second, 5*second, 10*second)}
 }
 
 // weight is how often something is drawn, relative to the others.
@@ -104,9 +106,9 @@ const operationsPerPlan = 400
 func (d *draw) operations() {
 	bag := swarm(d, []weight[Action]{{Put, 6}, {Get, 5}, {GetFollower, 3}, {GetStale, 1}, {Swap, 3}, {PutAbsent, 1}, {PutPresent, 1}, {Delete, 2}, {DeleteSwap, 1}})
 	bag = append(bag, Put, Get, Put, Get)
-	keys := one(d, 1, 2, 4, 8)
+	keys, when := one(d, 1, 2, 4, 8), d.arrivals()
 	for i := 1; i <= operationsPerPlan; i++ {
-		o := Operation{At: d.time(0, d.p.Safety), Client: 1 + d.Below(d.p.Clients.Count), Do: bag[d.Below(len(bag))], Number: i}
+		o := Operation{At: when(), Client: 1 + d.Below(d.p.Clients.Count), Do: bag[d.Below(len(bag))], Number: i}
 		o.Key = fmt.Sprintf("k%d", 1+d.Below(keys))
 		if o.Do == GetFollower || o.Do == GetStale {
 			o.Node = 1 + d.Below(d.p.Nodes)
@@ -119,6 +121,24 @@ func (d *draw) operations() {
 		d.p.Operations = append(d.p.Operations, Operation{At: d.p.Safety + 10*second, Client: 1, Do: Get, Key: fmt.Sprintf("k%d", i), Number: len(d.p.Operations) + 1})
 	}
 	sort.SliceStable(d.p.Operations, func(i, j int) bool { return d.p.Operations[i].At < d.p.Operations[j].At })
+}
+
+// arrivals draws when operations come: evenly, or in bursts, which are what fills batches and queues.
+func (d *draw) arrivals() func() Duration {
+	if d.Below(2) == 0 {
+		return func() Duration { return d.time(0, d.p.Safety) }
+	}
+	bursts := make([]Duration, one(d, 5, 15, 40))
+	for i := range bursts {
+		bursts[i] = d.time(0, d.p.Safety-second)
+	}
+	spread := one(d, milli, 10*milli, 500*milli)
+	return func() Duration {
+		if d.Below(4) == 0 {
+			return d.time(0, d.p.Safety)
+		}
+		return bursts[d.Below(len(bursts))] + d.time(0, spread)
+	}
 }
 
 // membership draws changes of who belongs to the cluster.
