@@ -365,14 +365,14 @@ func (s *Store) removeTemps() error {
 	return nil
 }
 
-// removeSuperseded removes segments that the chain passes over. A removal that a crash undoes is made again by the next
-// Recover. It does have to be durable before a segment that passes over them is dropped, or they would look like the far
-// side of a hole: before that a newer segment gets its name, and the sync of the directory covers both.
+// removeSuperseded removes segments that the chain passes over, durably: if a loss of power could bring one back after a
+// segment that passes over it was dropped, it would look like the far side of a hole.
 func (s *Store) removeSuperseded(sequences []uint64) error {
 	counts := map[uint64]bool{}
 	for _, seg := range s.log.segments {
 		counts[seg.seq] = true
 	}
+	removed := false
 	for _, seq := range sequences {
 		if counts[seq] {
 			continue
@@ -381,6 +381,10 @@ func (s *Store) removeSuperseded(sequences []uint64) error {
 		if err := s.fs.Remove(name); err != nil {
 			return &FailedError{Op: "remove", File: name, Err: err}
 		}
+		removed = true
 	}
-	return nil
+	if !removed {
+		return nil
+	}
+	return syncDir(s.fs, path.Join(s.dir, logDir))
 }
