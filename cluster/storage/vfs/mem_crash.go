@@ -5,7 +5,7 @@ import (
 	"path"
 )
 
-// SectorBytes is what a disk writes whole or not at all.
+// SectorBytes is what most disks write whole or not at all.
 const SectorBytes = 512
 
 // Crash returns the file system that is found after the power was lost now; m itself is left as it is. choose(n) returns
@@ -69,12 +69,17 @@ func (n *inode) crash(choose func(int) int) *inode {
 	return &inode{content: b, durable: append([]byte(nil), b...)}
 }
 
-// tear applies some sectors of a write, in any combination; where the file grew but a sector is lost, zeros are found.
+// tear applies part of a write: some sectors in any combination, or the first bytes up to anywhere, since not every disk keeps
+// sectors whole. Where the file grew but bytes are lost, zeros are found.
 func tear(b []byte, c fileChange, choose func(int) int) []byte {
 	if c.data == nil {
 		return b
 	}
 	b = resize(b, max(int64(len(b)), c.off+int64(len(c.data))))
+	if choose(2) == 0 {
+		copy(b[c.off:], c.data[:choose(len(c.data))])
+		return b
+	}
 	for from := 0; from < len(c.data); {
 		sectorEnd := (c.off+int64(from))/SectorBytes*SectorBytes + SectorBytes
 		to := min(len(c.data), int(sectorEnd-c.off))

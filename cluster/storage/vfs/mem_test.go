@@ -168,13 +168,18 @@ func TestCrashTearsAtSectors(t *testing.T) {
 	require.NoError(t, m.SyncDir("/d"))
 	_, err := f.WriteAt(fill('x', 3*SectorBytes), 100)
 	require.NoError(t, err)
-	draws := []int{2, 1, 0, 1, 0} // torn; then the parts at 100, 512, 1024 and 1536
-	after := m.Crash(func(int) int { d := draws[0]; draws = draws[1:]; return d })
-	b, err := after.ReadFile("/d/a")
-	require.NoError(t, err)
-	require.Len(t, b, 100+3*SectorBytes)
+	crash := func(draws ...int) []byte {
+		after := m.Crash(func(int) int { d := draws[0]; draws = draws[1:]; return d })
+		b, err := after.ReadFile("/d/a")
+		require.NoError(t, err)
+		require.Len(t, b, 100+3*SectorBytes)
+		return b
+	}
+	b := crash(2, 1, 1, 0, 1, 0) // torn, at sectors; then the parts at 100, 512, 1024 and 1536
 	require.Equal(t, [4]byte{'x', 0, 'x', 0}, [4]byte{b[100], b[512], b[1024], b[1536]})
 	require.Equal(t, byte('x'), b[511])
+	b = crash(2, 0, 37) // torn within a sector
+	require.Equal(t, [4]byte{0, 'x', 'x', 0}, [4]byte{b[99], b[100], b[136], b[137]})
 }
 
 func fill(c byte, n int) []byte {
