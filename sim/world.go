@@ -123,6 +123,7 @@ func Run(p *plan.Plan, o Options) Result {
 	lost := true
 	defer func() {
 		if lost && o.Lost != nil {
+			w.history.h.Sort()
 			o.Lost(w.sum())
 		}
 	}()
