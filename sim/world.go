@@ -53,6 +53,7 @@ type World struct {
 	plan   *plan.Plan
 	now    int64
 	agenda agenda
+	task   task // that is happening: a variable of live would escape to the heap, task by task
 	events uint64
 
 	processes []*process
@@ -163,9 +164,8 @@ func (w *World) begin() {
 
 // live takes one task after another.
 func (w *World) live(until int64) {
-	for w.failure == nil {
-		t, ok := w.agenda.take()
-		if !ok || until != 0 && t.at > until {
+	for t := &w.task; w.failure == nil; {
+		if !w.agenda.take(t) || until != 0 && t.at > until {
 			return
 		}
 		if t.at < w.now {
@@ -177,7 +177,7 @@ func (w *World) live(until int64) {
 			w.fail("runaway", "more than %d events", eventsMax)
 			return
 		}
-		t.does(w, &t)
+		t.does(w, t)
 		if w.ended && w.settled() {
 			return
 		}
