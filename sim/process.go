@@ -368,7 +368,7 @@ func (p *process) onRole(r cluster.Role) {
 }
 
 // accepts says whether a peer's message may come in: the sender must be the instance that is known under its number.
-func (p *process) accepts(k packet) bool {
+func (p *process) accepts(k *packet) bool {
 	for _, m := range p.members.Members {
 		if m.ID == k.from {
 			return m.Instance == k.instance
