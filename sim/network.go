@@ -86,10 +86,12 @@ func (n *network) send(from *process, m *raftpb.Message) {
 
 // pack makes the packet of a message, out of one that has arrived if there is any.
 func (n *network) pack(from *process, m *raftpb.Message) *packet {
-	k := &packet{}
-	if last := len(n.free) - 1; last >= 0 {
-		k, n.free = n.free[last], n.free[:last]
+	last := len(n.free) - 1
+	if last < 0 {
+		n.free, last = append(n.free, new(packet)), 0
 	}
+	k := n.free[last]
+	n.free = n.free[:last]
 	n.sent++
 	bytes := cluster.AppendMessage(slices.Grow(k.bytes[:0], cluster.MessageSize(m)), m)
 	*k = packet{from: from.number, to: m.GetTo(), instance: from.instance, kind: m.GetType(), number: n.sent, bytes: bytes}
