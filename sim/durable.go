@@ -17,7 +17,8 @@ type durableLog struct {
 	off     int64  // up to which it was read
 	seed    uint32
 	buffer  []byte
-	names   []string // room for those of the segments
+	names   []string // in logDir
+	listed  bool     // no name became durable since names was made
 
 	first   uint64 // index of entries[0]
 	entries []entryMark
@@ -39,6 +40,9 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// rename says that names are about to become durable.
+func (d *durableLog) rename() { d.listed = false }
+
 // reset forgets everything: the disk is another one now.
 func (d *durableLog) reset() {
 	*d = durableLog{buffer: d.buffer, names: d.names, entries: d.entries[:0]}
@@ -49,9 +53,11 @@ const logDir = dataDir + "/log"
 
 // read takes in what became durable since the last time.
 func (d *durableLog) read(m *vfs.Mem) error {
-	d.names = m.DurableNames(d.names[:0], logDir, d.segment)
+	if !d.listed {
+		d.names, d.listed = m.DurableNames(d.names[:0], logDir), true
+	}
 	for _, name := range d.names {
-		if !strings.HasSuffix(name, ".seg") {
+		if name < d.segment || !strings.HasSuffix(name, ".seg") {
 			continue
 		}
 		if err := d.readSegment(m, name); err != nil {

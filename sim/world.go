@@ -186,7 +186,7 @@ func (w *World) live(until int64) {
 
 // at schedules a task.
 func (w *World) at(at int64, does func(*World, *task), a, b uint64, it any) {
-	w.agenda.add(task{at: at, does: does, a: a, b: b, it: it})
+	w.agenda.add(task{moment: moment{at: at}, does: does, a: a, b: b, it: it})
 }
 
 // later schedules a task after a while.

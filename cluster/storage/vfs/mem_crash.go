@@ -141,8 +141,8 @@ func (m *Mem) WriteFile(name string, b []byte) error {
 	return nil
 }
 
-// DurableNames appends to dst the names in a directory that a crash could not take away, sorted, without those before from.
-func (m *Mem) DurableNames(dst []string, dir, from string) []string {
+// DurableNames appends to dst the names in a directory that a crash could not take away, sorted.
+func (m *Mem) DurableNames(dst []string, dir string) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	d := m.dirs[path.Clean(dir)]
@@ -151,9 +151,7 @@ func (m *Mem) DurableNames(dst []string, dir, from string) []string {
 	}
 	start := len(dst)
 	for name := range d.durable {
-		if name >= from {
-			dst = append(dst, name)
-		}
+		dst = append(dst, name)
 	}
 	slices.Sort(dst[start:])
 	return dst
