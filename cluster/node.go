@@ -122,9 +122,10 @@ func (n *Node) handle(e *Event) {
 func (n *Node) drive() {
 	n.cancelRequests()
 	n.drainReady()
-	n.propose()
-	n.startReads()
-	n.drainReady()
+	proposed := n.propose()
+	if n.startReads() || proposed {
+		n.drainReady()
+	}
 	n.dropStaged()
 	n.releaseReads()
 	n.startSnapshot()

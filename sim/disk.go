@@ -53,8 +53,11 @@ func (d *disk) before(op vfs.Op) error {
 	if d.lost {
 		return errPower
 	}
-	if op.Kind == vfs.OpRead {
+	switch op.Kind {
+	case vfs.OpRead:
 		return nil
+	case vfs.OpSyncDir:
+		d.p.durable.rename()
 	}
 	if d.left >= 0 {
 		if d.left == 0 {

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"path"
-	"strconv"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
@@ -15,10 +13,12 @@ import (
 // durableLog is what a process's disk would give back after a loss of power now, as an independent reader finds it by
 // docs/format/log.md. It asks neither the store nor the node: what they believe is what is to be checked.
 type durableLog struct {
-	segment uint64 // that is being read
+	segment string // name of the one that is being read
 	off     int64  // up to which it was read
 	seed    uint32
 	buffer  []byte
+	names   []string // in logDir
+	listed  bool     // no name became durable since names was made
 
 	first   uint64 // index of entries[0]
 	entries []entryMark
@@ -40,17 +40,27 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// rename says that names are about to become durable.
+func (d *durableLog) rename() { d.listed = false }
+
 // reset forgets everything: the disk is another one now.
-func (d *durableLog) reset() { *d = durableLog{buffer: d.buffer[:0]} }
+func (d *durableLog) reset() {
+	*d = durableLog{buffer: d.buffer, names: d.names, entries: d.entries[:0]}
+}
+
+// logDir is where the segments are. Their names have one length, so that the order of names is the order of segments.
+const logDir = dataDir + "/log"
 
 // read takes in what became durable since the last time.
 func (d *durableLog) read(m *vfs.Mem) error {
-	for _, name := range m.DurableNames(path.Join(dataDir, "log")) {
-		seq, err := strconv.ParseUint(strings.TrimSuffix(name, ".seg"), 16, 64)
-		if err != nil || !strings.HasSuffix(name, ".seg") || seq < d.segment {
+	if !d.listed {
+		d.names, d.listed = m.DurableNames(d.names[:0], logDir), true
+	}
+	for _, name := range d.names {
+		if name < d.segment || !strings.HasSuffix(name, ".seg") {
 			continue
 		}
-		if err := d.readSegment(m, name, seq); err != nil {
+		if err := d.readSegment(m, name); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -58,11 +68,11 @@ func (d *durableLog) read(m *vfs.Mem) error {
 }
 
 // readSegment goes on with a segment, or begins with it.
-func (d *durableLog) readSegment(m *vfs.Mem, name string, seq uint64) error {
-	if seq != d.segment {
-		d.segment, d.off = seq, 0
+func (d *durableLog) readSegment(m *vfs.Mem, name string) error {
+	if name != d.segment {
+		d.segment, d.off = name, 0
 	}
-	b, ok := m.DurableFrom(d.buffer[:0], path.Join(dataDir, "log", name), d.off)
+	b, ok := m.DurableFrom(d.buffer[:0], logDir+"/"+name, d.off)
 	d.buffer = b
 	if !ok {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/lockstepdb/lockstep/cluster"
 	"github.com/lockstepdb/lockstep/cluster/storage"
@@ -38,6 +39,7 @@ type process struct {
 	told    cluster.Marks
 
 	inbox  []cluster.Event
+	batch  []cluster.Event // room for those of one step
 	waking bool
 
 	queued  []cluster.Append // handed out by the node, not being written yet
@@ -271,12 +273,15 @@ func turn(w *World, t *task) {
 	if p.paused {
 		return
 	}
-	events := append([]cluster.Event{{Kind: cluster.EventTick, Now: p.clock.now(w.now)}}, p.inbox[:min(len(p.inbox), stepEventsMax-1)]...)
-	p.inbox = append(p.inbox[:0], p.inbox[len(events)-1:]...)
+	taken := min(len(p.inbox), stepEventsMax-1)
+	p.batch = append(p.batch[:0], cluster.Event{Kind: cluster.EventTick, Now: p.clock.now(w.now)})
+	p.batch = append(p.batch, p.inbox[:taken]...)
+	p.inbox = slices.Delete(p.inbox, 0, taken)
 	if len(p.inbox) > 0 {
 		p.wake(0)
 	}
-	p.step(events)
+	p.step(p.batch)
+	clear(p.batch)
 }
 
 // step steps the node and carries its effects out.
@@ -363,7 +368,7 @@ func (p *process) onRole(r cluster.Role) {
 }
 
 // accepts says whether a peer's message may come in: the sender must be the instance that is known under its number.
-func (p *process) accepts(k packet) bool {
+func (p *process) accepts(k *packet) bool {
 	for _, m := range p.members.Members {
 		if m.ID == k.from {
 			return m.Instance == k.instance

@@ -53,6 +53,7 @@ type World struct {
 	plan   *plan.Plan
 	now    int64
 	agenda agenda
+	task   task // that is happening: a variable of live would escape to the heap, task by task
 	events uint64
 
 	processes []*process
@@ -164,9 +165,8 @@ func (w *World) begin() {
 
 // live takes one task after another.
 func (w *World) live(until int64) {
-	for w.failure == nil {
-		t, ok := w.agenda.take()
-		if !ok || until != 0 && t.at > until {
+	for t := &w.task; w.failure == nil; {
+		if !w.agenda.take(t) || until != 0 && t.at > until {
 			return
 		}
 		if t.at < w.now {
@@ -178,7 +178,7 @@ func (w *World) live(until int64) {
 			w.fail("runaway", "more than %d events", eventsMax)
 			return
 		}
-		t.does(w, &t)
+		t.does(w, t)
 		if w.ended && w.settled() {
 			return
 		}
@@ -187,7 +187,7 @@ func (w *World) live(until int64) {
 
 // at schedules a task.
 func (w *World) at(at int64, does func(*World, *task), a, b uint64, it any) {
-	w.agenda.add(task{at: at, does: does, a: a, b: b, it: it})
+	w.agenda.add(task{moment: moment{at: at}, does: does, a: a, b: b, it: it})
 }
 
 // later schedules a task after a while.

@@ -318,7 +318,7 @@ func (m *Mem) used() int64 {
 	var sum int64
 	for _, d := range m.dirs {
 		for _, node := range d.names {
-			sum += int64(len(node.content))
+			sum += node.content.size
 		}
 	}
 	return sum

@@ -3,6 +3,7 @@ package vfs
 import (
 	"io/fs"
 	"path"
+	"slices"
 )
 
 // SectorBytes is what most disks write whole or not at all.
@@ -57,38 +58,37 @@ func (d *memDir) crash(choose func(int) int, moved map[*inode]*inode) *memDir {
 }
 
 func (n *inode) crash(choose func(int) int) *inode {
-	b := append([]byte(nil), n.durable...)
+	left := n.durable.clone()
 	for _, c := range n.pending {
 		switch choose(3) {
 		case 1:
-			b = applyChange(b, c)
+			left.apply(c)
 		case 2:
-			b = tear(b, c, choose)
+			left.tear(c, choose)
 		}
 	}
-	return &inode{content: b, durable: append([]byte(nil), b...)}
+	return newInode(left)
 }
 
 // tear applies part of a write: some sectors in any combination, or the first bytes up to anywhere, since not every disk keeps
 // sectors whole. Where the file grew but bytes are lost, zeros are found.
-func tear(b []byte, c fileChange, choose func(int) int) []byte {
-	if c.data == nil {
-		return b
+func (c *contents) tear(change fileChange, choose func(int) int) {
+	if change.data == nil {
+		return
 	}
-	b = resize(b, max(int64(len(b)), c.off+int64(len(c.data))))
+	c.reach(change.off + int64(len(change.data)))
 	if choose(2) == 0 {
-		copy(b[c.off:], c.data[:choose(len(c.data))])
-		return b
+		copy(c.bytes[change.off:], change.data[:choose(len(change.data))])
+		return
 	}
-	for from := 0; from < len(c.data); {
-		sectorEnd := (c.off+int64(from))/SectorBytes*SectorBytes + SectorBytes
-		to := min(len(c.data), int(sectorEnd-c.off))
+	for from := 0; from < len(change.data); {
+		sectorEnd := (change.off+int64(from))/SectorBytes*SectorBytes + SectorBytes
+		to := min(len(change.data), int(sectorEnd-change.off))
 		if choose(2) == 1 {
-			copy(b[c.off+int64(from):], c.data[from:to])
+			copy(c.bytes[change.off+int64(from):], change.data[from:to])
 		}
 		from = to
 	}
-	return b
 }
 
 // FlipBit inverts one bit of a file, as rot does: durably, and without a trace.
@@ -99,12 +99,15 @@ func (m *Mem) FlipBit(name string, off int64, bit uint) error {
 	if err != nil {
 		return err
 	}
-	if off < 0 || off >= int64(len(node.content)) {
+	if off < 0 || off >= node.content.size {
 		return &fs.PathError{Op: "flip", Path: name, Err: fs.ErrInvalid}
 	}
 	node.settle()
-	node.content[off] ^= 1 << (bit % 8)
-	node.durable[off] ^= 1 << (bit % 8)
+	node.part()
+	for _, c := range []*contents{&node.content, &node.durable} {
+		c.reach(off + 1)
+		c.bytes[off] ^= 1 << (bit % 8)
+	}
 	return nil
 }
 
@@ -116,7 +119,9 @@ func (m *Mem) ReadFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append([]byte(nil), node.content...), nil
+	b := make([]byte, node.content.size)
+	node.content.readAt(b, 0)
+	return b, nil
 }
 
 // WriteFile makes or replaces a file, durably, and its directory with it.
@@ -131,31 +136,38 @@ func (m *Mem) WriteFile(name string, b []byte) error {
 		return err
 	}
 	d.settle()
-	node := &inode{content: append([]byte(nil), b...), durable: append([]byte(nil), b...)}
+	node := newInode(contents{slices.Clone(b), int64(len(b))})
 	d.names[leaf], d.durable[leaf] = node, node
 	return nil
 }
 
-// DurableNames returns the names in a directory that a crash could not take away, sorted.
-func (m *Mem) DurableNames(dir string) []string {
+// DurableNames appends to dst the names in a directory that a crash could not take away, sorted.
+func (m *Mem) DurableNames(dst []string, dir string) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	d := m.dirs[path.Clean(dir)]
 	if d == nil {
-		return nil
+		return dst
 	}
-	return sortedNames(d.durable)
+	start := len(dst)
+	for name := range d.durable {
+		dst = append(dst, name)
+	}
+	slices.Sort(dst[start:])
+	return dst
 }
 
-// DurableFrom appends to dst what a file durably holds from an offset on; false if a crash could take away its name.
+// DurableFrom appends to dst what a file durably holds from an offset on, up to the last byte that was written: zeros behind it
+// that were only reserved are left out. False if a crash could take away its name.
 func (m *Mem) DurableFrom(dst []byte, name string, off int64) ([]byte, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	d := m.dirs[path.Dir(path.Clean(name))]
+	name = path.Clean(name)
+	d := m.dirs[path.Dir(name)]
 	if d == nil || d.durable[path.Base(name)] == nil {
 		return dst, false
 	}
-	if b := d.durable[path.Base(name)].durable; off < int64(len(b)) {
+	if b := d.durable[path.Base(name)].durable.bytes; off < int64(len(b)) {
 		dst = append(dst, b[off:]...)
 	}
 	return dst, true

@@ -3,6 +3,7 @@ package vfs
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"syscall"
@@ -217,4 +218,46 @@ func TestHookAndCapacity(t *testing.T) {
 	b, err = m.ReadFile("/d/a")
 	require.NoError(t, err)
 	require.Equal(t, byte('0'), b[0])
+}
+
+// A reserved file reads as zeros wherever nothing was written, also where it was cut and grew again; what a crash leaves is
+// not touched by what is written afterwards before that is synced.
+func TestReservedSpaceIsZeros(t *testing.T) {
+	m := NewMem()
+	f, err := m.Create("a")
+	require.NoError(t, err)
+	require.NoError(t, f.Preallocate(4096))
+	_, err = f.WriteAt([]byte("written"), 100)
+	require.NoError(t, err)
+	require.NoError(t, f.Truncate(103))
+	require.NoError(t, f.Preallocate(200))
+	_, err = f.WriteAt([]byte("x"), 150)
+	require.NoError(t, err)
+	want := make([]byte, 200)
+	copy(want[100:], "wri")
+	want[150] = 'x'
+	whole := make([]byte, 300)
+	n, err := f.ReadAt(whole, 0)
+	require.Equal(t, io.EOF, err)
+	require.Equal(t, want, whole[:n])
+	require.NoError(t, f.Sync())
+	require.NoError(t, m.SyncDir("."))
+
+	m = m.Crash(func(int) int { return 0 })
+	f, err = m.OpenReadWrite("a")
+	require.NoError(t, err)
+	_, err = f.WriteAt([]byte("lost"), 100)
+	require.NoError(t, err)
+	b, durable := m.DurableFrom(nil, "a", 98)
+	require.True(t, durable)
+	require.Equal(t, "\x00\x00wri\x00", string(b[:6]))
+	require.NoError(t, m.FlipBit("a", 199, 0))
+	want[199] = 1
+	copy(want[100:], "lost")
+	b, err = m.ReadFile("a")
+	require.NoError(t, err)
+	require.Equal(t, want, b, "a flipped bit settles the file")
+	b, err = m.Crash(func(int) int { return 0 }).ReadFile("a")
+	require.NoError(t, err)
+	require.Equal(t, want, b)
 }
