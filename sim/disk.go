@@ -26,6 +26,11 @@ type disk struct {
 	slow  int64
 	traps []trap
 	left  int // calls until the power is lost; below 0: no end
+	// synced is the end of what was durable for certain when the power was lost last.
+	synced struct {
+		segment uint64
+		off     int64
+	}
 }
 
 // trap is a fault that waits for the nth call of a kind.
@@ -93,6 +98,7 @@ func (d *disk) spring(op vfs.Op) error {
 
 // crash leaves what a disk may hold after the power was lost now.
 func (d *disk) crash() {
+	d.synced.segment, d.synced.off = d.p.durable.segment, d.p.durable.off
 	d.use(d.mem.Crash(d.p.local.Below))
 	d.lost, d.left = false, -1
 	d.p.durable.reset()

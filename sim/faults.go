@@ -93,7 +93,10 @@ func (f *faults) begin(i int, p *process) {
 	if p == nil && fault.Node != "" {
 		return
 	}
-	undo := f.apply(fault, p)
+	undo, done := f.apply(fault, p)
+	if !done {
+		return
+	}
 	f.injected[string(fault.Do)]++
 	f.mark(i, fault, p)
 	if undo == nil {
@@ -132,8 +135,22 @@ func (f *faults) endAll() {
 	}
 }
 
-// apply begins a fault and returns what ends it, nil if it ends by itself.
-func (f *faults) apply(fault *plan.Fault, p *process) (undo func()) {
+// apply begins a fault and returns what ends it, nil if it ends by itself. Not done: it can't happen now.
+func (f *faults) apply(fault *plan.Fault, p *process) (undo func(), done bool) {
+	switch fault.Do {
+	case plan.Wipe:
+		return nil, f.wipe(fault, p)
+	case plan.Rot:
+		return nil, f.rot(fault, p)
+	case plan.SwapDisks:
+		undo = f.swap(fault, p)
+		return undo, undo != nil
+	}
+	return f.applyToNetwork(fault, p), true
+}
+
+// applyToNetwork begins a fault of the network or of clients.
+func (f *faults) applyToNetwork(fault *plan.Fault, p *process) (undo func()) {
 	n := &f.w.network
 	switch fault.Do {
 	case plan.Partition:

@@ -35,6 +35,7 @@ type loss struct {
 type packet struct {
 	from, to uint64
 	instance cluster.Instance // of the sender
+	target   cluster.Instance // of the receiver, as the sender knows it; zero if it does not
 	kind     raftpb.MessageType
 	number   uint64 // counts the messages of a life
 	bytes    []byte
@@ -62,7 +63,7 @@ func (n *network) latency(from, to uint64) int64 {
 
 // send puts a peer message on its way, or loses it.
 func (n *network) send(from *process, m *raftpb.Message) {
-	k := packet{from: from.number, to: m.GetTo(), instance: from.instance, kind: m.GetType()}
+	k := packet{from: from.number, to: m.GetTo(), instance: from.instance, target: from.known(m.GetTo()), kind: m.GetType()}
 	if k.to < 1 || int(k.to) > len(n.w.processes) {
 		return
 	}

@@ -60,6 +60,7 @@ type World struct {
 	clients   []*client
 	faults    faults
 	checks    checks
+	budget    budget
 	tape      tape
 	history   recording
 	jitter    reader
@@ -151,7 +152,7 @@ func newWorld(p *plan.Plan, o Options) *World {
 // begin founds the cluster, starts it, and puts the faults and the operations on the agenda.
 func (w *World) begin() {
 	w.found()
-	for _, p := range w.processes[:w.plan.Nodes] {
+	for _, p := range w.processes {
 		w.later(p.local.Between(0, 50_000_000), start, p.number, p.life, nil)
 	}
 	w.faults.schedule()

@@ -172,13 +172,28 @@ const faultsPerPlan = 50
 // faults draws what goes wrong.
 func (d *draw) faults() {
 	bag := swarm(d, []weight[Kind]{{Partition, 4}, {Isolate, 4}, {OneWay, 3}, {Ring, 1}, {Flap, 1}, {Lose, 3}, {Duplicate, 2}, {Replay, 2}, {Slow, 2}, {Clog, 2},
-		{ClientCut, 2}, {Crash, 6}, {CrashAll, 1}, {Storm, 1}, {Pause, 4}, {CrashAt, 5}, {ClientDies, 1}, {DiskSlow, 2}, {DiskError, 2}, {DiskFull, 1}, {DiskLow, 1}, {Drift, 2}})
+		{ClientCut, 2}, {Crash, 6}, {CrashAll, 1}, {Storm, 1}, {Pause, 4}, {CrashAt, 5}, {ClientDies, 1}, {DiskSlow, 2}, {DiskError, 2}, {DiskFull, 1}, {DiskLow, 1}, {Rot, 1}, {SwapDisks, 1}, {Drift, 2}})
 	for range d.Below(faultsPerPlan) + faultsPerPlan/4 {
 		f := Fault{At: d.time(0, d.p.Safety-second), For: d.length(), Do: bag[d.Below(len(bag))]}
 		d.parameters(&f)
 		d.p.Faults = append(d.p.Faults, f)
 	}
+	d.losses()
 	sort.SliceStable(d.p.Faults, func(i, j int) bool { return d.p.Faults[i].At < d.p.Faults[j].At })
+}
+
+// losses draws disks that are lost: few, since what is lost is lost for the rest of the life.
+func (d *draw) losses() {
+	if d.Below(3) > 0 {
+		return
+	}
+	for range 1 + d.Below(2) {
+		f := Fault{At: d.time(0, d.p.Safety-second), For: d.length(), Do: one(d, Wipe, Wipe, Rot), Node: one(d, Leader, Follower, Any, Number(1+d.Below(d.p.Nodes)))}
+		if f.Do == Rot {
+			f.Part = one(d, "", PartLog, PartSnapshot)
+		}
+		d.p.Faults = append(d.p.Faults, f)
+	}
 }
 
 // length draws how long a fault lasts: mostly short, sometimes longer than an election takes.
@@ -215,6 +230,11 @@ func (d *draw) parameters(f *Fault) {
 	case CrashAt, DiskError:
 		f.Op, f.Nth = one(d, "", "write", "sync", "create", "rename", "syncdir", "remove"), 1+d.Below(one(d, 1, 4, 20))
 		f.For += 5 * second
+	case Rot:
+		// Whole logs are lost by losses.
+		f.Part = one(d, PartTail, PartTail, PartTail, PartSnapshot)
+	case SwapDisks:
+		f.Part = one(d, "", PartLog)
 	case Drift:
 		f.PPM = one(d, -40_000, -10_000, 10_000, 40_000)
 	}
