@@ -26,6 +26,7 @@ func endSafety(w *World, _ *task) {
 
 // endLiveness is the task at the end of the time in which all must come to rest.
 func endLiveness(w *World, _ *task) {
+	w.over = true
 	switch {
 	case w.settled():
 	case !w.affords(nil):

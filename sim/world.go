@@ -70,6 +70,7 @@ type World struct {
 	failure *Failure
 	probes  map[string]int
 	ended   bool // the safety phase is over
+	over    bool // all is
 }
 
 // only keeps a second World from running beside the first.
@@ -179,7 +180,7 @@ func (w *World) live(until int64) {
 			return
 		}
 		t.does(w, &t)
-		if w.ended && w.settled() {
+		if w.over || w.ended && w.settled() {
 			return
 		}
 	}
