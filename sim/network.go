@@ -29,6 +29,12 @@ type loss struct {
 	ppm     int
 	message raftpb.MessageType
 	all     bool
+	// from and to are whose messages, and to whom; 0: anybody.
+	from, to uint64
+}
+
+func (l *loss) hits(k *packet) bool {
+	return (l.all || l.message == k.kind) && (l.from == 0 || l.from == k.from) && (l.to == 0 || l.to == k.to)
 }
 
 // packet is a peer message on its way. Its bytes are never changed, so that it can be delivered twice.
@@ -89,8 +95,8 @@ func (n *network) lost(k packet) bool {
 	if n.cut[k.from][k.to] > 0 || n.random.Hit(n.w.plan.Network.LossPPM) {
 		return true
 	}
-	for _, l := range n.lose {
-		if (l.all || l.message == k.kind) && n.random.Hit(l.ppm) {
+	for i := range n.lose {
+		if n.lose[i].hits(&k) && n.random.Hit(n.lose[i].ppm) {
 			return true
 		}
 	}

@@ -67,6 +67,7 @@ const (
 type clock struct {
 	base, since int64 // it showed base when the world's clock showed since
 	ppm         int64
+	asked       int64 // the sum of what faults ask for; ppm is within what the plan allows
 }
 
 func (c *clock) now(world int64) int64 {
@@ -76,6 +77,18 @@ func (c *clock) now(world int64) int64 {
 
 // set changes the rate from now on.
 func (c *clock) set(world, ppm int64) { c.base, c.since, c.ppm = c.now(world), world, ppm }
+
+// drift has the clock run faster, or slower, by so much more.
+func (c *clock) drift(world, ppm, limit int64) {
+	c.asked += ppm
+	c.set(world, max(-limit, min(limit, c.asked)))
+}
+
+// jump sets the clock forward.
+func (c *clock) jump(world, by int64) {
+	c.set(world, c.ppm)
+	c.base += by
+}
 
 // after returns how much world time passes while the clock advances by d.
 func (c *clock) after(d int64) int64 { return d * 1_000_000 / (1_000_000 + c.ppm) }
@@ -149,7 +162,9 @@ func start(w *World, t *task) {
 func (p *process) begin() {
 	p.life++
 	p.disk.resume()
+	p.disk.recovering = true
 	recovered, epoch, err := p.recover()
+	p.disk.recovering = false
 	if p.disk.lost {
 		p.crash("power lost during recovery")
 		p.w.probe("power lost during recovery")

@@ -94,21 +94,26 @@ func (s *mapped) frameAt(off int64) (from int64) {
 	return from
 }
 
-// rot flips bits of a stopped node's directory.
+// rot flips bits of a stopped node's directory. Those of a tail need one: they wait for a write that is not synced yet.
 func (f *faults) rot(fault *plan.Fault, p *process) bool {
 	if !p.intact() {
 		return false
 	}
-	if fault.Part != plan.PartTail && !fault.Beyond && !f.w.affords(p) {
+	if !fault.Beyond && !f.w.affords(p) {
 		return false
 	}
 	p.stop()
 	f.w.later(int64(fault.For), start, p.number, p.life, nil)
 	r := f.place(fault.Part, p)
+	p.rots(r, 1+f.random.Below(255))
+	return r != nil // else there is nothing of the kind, and a crash is all that it was
+}
+
+// rots flips the bits of a byte that stand in mask.
+func (p *process) rots(r *rot, mask int) {
 	if r == nil {
-		return false // there is nothing of the kind: a crash is all that it was
+		return
 	}
-	mask := 1 + f.random.Below(255)
 	for bit := range uint(8) {
 		if mask>>bit&1 == 1 {
 			if err := p.disk.mem.FlipBit(r.name, r.off, bit); err != nil {
@@ -118,8 +123,14 @@ func (f *faults) rot(fault *plan.Fault, p *process) bool {
 	}
 	p.rot = r
 	p.lost = r.part != plan.PartTail
-	f.w.probe("rot in the " + r.part)
-	return true
+	p.w.probe("rot in the " + r.part)
+}
+
+// rotTail is for a process that has just lost its power between a write and its sync.
+func (p *process) rotTail() {
+	if p.intact() {
+		p.rots(p.placeInTail(), 1+p.local.Below(255))
+	}
 }
 
 // place draws a byte of a part that a node has; nil if it has none.
@@ -127,8 +138,6 @@ func (f *faults) place(part string, p *process) *rot {
 	switch part {
 	case plan.PartLog:
 		return f.placeInLog(p)
-	case plan.PartTail:
-		return f.placeInTail(p)
 	case plan.PartSnapshot:
 		return f.placeInSnapshot(p)
 	}
@@ -154,7 +163,7 @@ func (s *mapped) rot(part string, off int64) *rot {
 }
 
 // placeInTail draws a byte of the frames that survived the last crash though they had never been synced.
-func (f *faults) placeInTail(p *process) *rot {
+func (p *process) placeInTail() *rot {
 	c := drawChart(p.disk.mem)
 	if len(c) == 0 {
 		return nil
@@ -163,7 +172,7 @@ func (f *faults) placeInTail(p *process) *rot {
 	if s.seq != p.disk.synced.segment || p.disk.synced.off < s.proven || p.disk.synced.off >= s.end {
 		return nil
 	}
-	return s.rot(plan.PartTail, f.random.Between(p.disk.synced.off, s.end-1))
+	return s.rot(plan.PartTail, p.local.Between(p.disk.synced.off, s.end-1))
 }
 
 func (f *faults) placeInSnapshot(p *process) *rot {

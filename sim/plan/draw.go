@@ -172,13 +172,14 @@ const faultsPerPlan = 50
 // faults draws what goes wrong.
 func (d *draw) faults() {
 	bag := swarm(d, []weight[Kind]{{Partition, 4}, {Isolate, 4}, {OneWay, 3}, {Ring, 1}, {Flap, 1}, {Lose, 3}, {Duplicate, 2}, {Replay, 2}, {Slow, 2}, {Clog, 2},
-		{ClientCut, 2}, {Crash, 6}, {CrashAll, 1}, {Storm, 1}, {Pause, 4}, {CrashAt, 5}, {ClientDies, 1}, {DiskSlow, 2}, {DiskError, 2}, {DiskFull, 1}, {DiskLow, 1}, {Rot, 1}, {SwapDisks, 1}, {Drift, 2}})
+		{ClientCut, 2}, {Crash, 6}, {CrashAll, 1}, {Storm, 1}, {Pause, 4}, {CrashAt, 5}, {ClientDies, 1}, {DiskSlow, 2}, {DiskError, 2}, {DiskFull, 1}, {DiskLow, 1}, {ShortWrite, 1}, {Rot, 1}, {SwapDisks, 1}, {Drift, 2}, {ClockJump, d.unlessLeases(2)}})
 	for range d.Below(faultsPerPlan) + faultsPerPlan/4 {
 		f := Fault{At: d.time(0, d.p.Safety-second), For: d.length(), Do: bag[d.Below(len(bag))]}
 		d.parameters(&f)
 		d.p.Faults = append(d.p.Faults, f)
 	}
 	d.losses()
+	d.leftBehind()
 	sort.SliceStable(d.p.Faults, func(i, j int) bool { return d.p.Faults[i].At < d.p.Faults[j].At })
 }
 
@@ -196,6 +197,24 @@ func (d *draw) losses() {
 	}
 }
 
+// leftBehind draws nodes that are not healed when the others are.
+func (d *draw) leftBehind() {
+	if d.Below(3) > 0 {
+		return
+	}
+	for range 1 + d.Below((d.p.Nodes+1)/2) {
+		d.p.Faults = append(d.p.Faults, Fault{At: d.time(d.p.Safety-10*second, d.p.Safety-milli), Do: one(d, Crash, Isolate), Node: d.target(), Stays: true})
+	}
+}
+
+// unlessLeases is the weight of what lease reads do not allow.
+func (d *draw) unlessLeases(times int) int {
+	if d.p.Node.LeaseReads {
+		return 0
+	}
+	return times
+}
+
 // length draws how long a fault lasts: mostly short, sometimes longer than an election takes.
 func (d *draw) length() Duration {
 	return d.time(0, one(d, 100*milli, second, 3*second, 3*second, 10*second))
@@ -210,6 +229,9 @@ func (d *draw) parameters(f *Fault) {
 		f.Groups = d.groups()
 	case Lose:
 		f.PPM, f.Message = one(d, 50_000, 300_000, 1_000_000), messages[d.Below(len(messages))]
+		if d.Below(3) == 0 {
+			f.Node = d.target()
+		}
 	case Duplicate, Replay:
 		f.PPM = one(d, 20_000, 200_000)
 	case Ring, CrashAll:
@@ -219,7 +241,7 @@ func (d *draw) parameters(f *Fault) {
 		f.Node = d.target()
 	}
 	switch f.Do {
-	case OneWay, Clog:
+	case Lose, OneWay, Clog:
 		if d.Below(2) == 0 {
 			f.Peer = Number(1 + d.Below(d.p.Nodes))
 		}
@@ -227,16 +249,25 @@ func (d *draw) parameters(f *Fault) {
 		f.Period = d.time(20*milli, 2*second)
 	case Slow, DiskSlow:
 		f.Latency = d.time(milli, one(d, 20*milli, 200*milli, 2*second))
-	case CrashAt, DiskError:
+	case CrashAt:
+		f.Op, f.Nth = one(d, "", "write", "sync", "sync", "create", "rename", "syncdir", "remove", OpPersisted, OpPersisted, OpRecovery, OpRecovery), 1+d.Below(one(d, 1, 4, 12))
+		f.For += 5 * second
+	case DiskError:
 		f.Op, f.Nth = one(d, "", "write", "sync", "create", "rename", "syncdir", "remove"), 1+d.Below(one(d, 1, 4, 20))
 		f.For += 5 * second
+	case ShortWrite:
+		f.Nth = 1 + d.Below(one(d, 1, 4, 20))
+		f.For += 5 * second
+	case ClockJump:
+		f.Latency = d.time(milli, one(d, 100*milli, second, 20*second))
 	case Rot:
 		// Whole logs are lost by losses.
 		f.Part = one(d, PartTail, PartTail, PartTail, PartSnapshot)
+		f.For += 5 * second
 	case SwapDisks:
 		f.Part = one(d, "", PartLog)
 	case Drift:
-		f.PPM = one(d, -40_000, -10_000, 10_000, 40_000)
+		f.PPM = one(d, -40_000, -10_000, 10_000, 40_000) * one(d, 1, 1, 1+d.unlessLeases(9))
 	}
 }
 

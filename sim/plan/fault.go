@@ -115,6 +115,9 @@ func (f *Fault) validate(p *Plan) error {
 	if f.At < 0 || f.For < 0 || f.At > DurationMax || f.For > DurationMax {
 		return fmt.Errorf("at %v for %v", f.At, f.For)
 	}
+	if err := needs(!f.Stays || f.Do == Crash || f.Do == Isolate, "no stays: only a crash or an isolation can"); err != nil {
+		return err
+	}
 	switch f.Do {
 	case Partition:
 		return needs(len(f.Groups) > 0, "groups")
