@@ -199,8 +199,7 @@ func (c *checks) quorum(m *cluster.Membership, index uint64, mark entryMark) (he
 			continue
 		}
 		of++
-		// Another instance under the same number is another disk.
-		if p := c.w.process(member.ID); p.instance == member.Instance && p.durable.holds(index, mark) {
+		if c.w.process(member.ID).held(member.Instance, index, mark) {
 			held++
 		}
 	}

@@ -33,9 +33,29 @@ func (f *faults) wipe(fault *plan.Fault, p *process) bool {
 	return true
 }
 
+// gone is what a directory that was wiped had held: the acknowledgements that were on their way were true when they left.
+type gone struct {
+	instance cluster.Instance
+	durable  durableLog
+}
+
+// held says whether the directory of an instance holds an entry, or did when it was wiped.
+func (p *process) held(instance cluster.Instance, index uint64, mark entryMark) bool {
+	if p.instance == instance {
+		return p.durable.holds(index, mark)
+	}
+	for i := range p.gone {
+		if p.gone[i].instance == instance {
+			return p.gone[i].durable.holds(index, mark)
+		}
+	}
+	return false
+}
+
 func (p *process) wipe() {
+	p.gone = append(p.gone, gone{p.instance, p.durable})
 	p.disk.use(vfs.NewMem())
-	p.durable.reset()
+	p.durable = durableLog{}
 	p.identify()
 	p.unborn, p.lost, p.rot, p.members = true, false, nil, cluster.Membership{}
 	p.w.checks.forget(p)

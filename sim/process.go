@@ -34,6 +34,7 @@ type process struct {
 	lost    bool      // what it held can't be counted on any more
 	swapped bool      // it is another node's
 	rot     *rot      // nil: none
+	gone    []gone    // what was there before
 	away    plan.Kind // the fault that stays for good
 
 	store   *storage.Store

@@ -123,6 +123,10 @@ func (p *process) rots(r *rot, mask int) {
 	}
 	p.rot = r
 	p.lost = r.part != plan.PartTail
+	if !p.lost {
+		p.durable.reset()
+		p.readDurable()
+	}
 	p.w.probe("rot in the " + r.part)
 }
 
