@@ -216,8 +216,7 @@ func (f *faults) applyToNetwork(fault *plan.Fault, p *process) (undo func()) {
 func (f *faults) applyToProcess(fault *plan.Fault, p *process) (undo func()) {
 	switch fault.Do {
 	case plan.Crash:
-		f.w.crash(p, int64(fault.For))
-		// The start is on the agenda also of one that stays down: there it does nothing.
+		f.w.crash(p, int64(fault.For)) // one that stays away does not start, whatever is on the agenda
 	case plan.CrashAll:
 		for _, p := range f.w.processes {
 			f.w.crash(p, int64(fault.For)+f.random.Between(0, 200_000_000))

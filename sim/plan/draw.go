@@ -24,6 +24,7 @@ func Draw(seed uint64, profile string) (*Plan, error) {
 		d.faults()
 	case "production":
 		d.shape(50e6)
+		d.defaults()
 		d.faults()
 	case "quiet":
 		d.shape(100e6)
@@ -77,6 +78,14 @@ func (d *draw) shape(tick Duration) {
 	}
 	p.Disk = Disk{SyncMin: 100 * micro, SyncMax: one(d, 2*milli, 10*milli, 40*milli)}
 	p.Clients = Clients{Count: one(d, 3, 5, 8), Pipeline: one(d, 1, 1, 2, 4, 8), Padding: one(d, 0, 0, 0, 0, 50, 1000), Sessions: d.Below(4) > 0, Attempt: one(d, 500*milli, 2*second), Deadline: one(d, 2*second, 5*second, 10*second)}
+}
+
+// defaults takes the timings and the bounds of messages and entries that a node has by default. Snapshots and segments stay small:
+// nobody would see one within a minute.
+func (d *draw) defaults() {
+	n := &d.p.Node
+	n.HeartbeatTicks, n.RequestTicks = 1, 0
+	n.EntryBytes, n.EntryCommands, n.MessageBytes, n.Inflight, n.ApplyBytes, n.AppendsInflight = 0, 0, 0, 0, 0, 0
 }
 
 // weight is how often something is drawn, relative to the others.
