@@ -266,6 +266,8 @@ func (p *process) cannotStart(err error) {
 		p.w.later(p.local.Between(100_000_000, 2_000_000_000), start, p.number, p.life, nil)
 	case errors.Is(err, fs.ErrNotExist):
 		p.w.fail("start", "n%d has no directory: %v", p.number, err)
+	case p.rot != nil:
+		p.w.fail("rot", "n%d can't start, but that byte %d of %s had rotted does not explain it: %v", p.number, p.rot.off, p.rot.name, err)
 	default:
 		p.w.fail("start", "n%d can't start, and nothing damaged its data: %v", p.number, err)
 	}
