@@ -191,7 +191,7 @@ func TestFateOfACrash(t *testing.T) {
 		write(t, m, "/d/a", int64(off), text)
 	}
 	write(t, m, "/d/b", 0, "new")
-	draws := []int{0, 0, 1, 2, 1} // b's name is lost, so is a's first write; the second survives, the third is torn and its only sector survives
+	draws := []int{0, 0, 1, 2, 1, 1} // b's name is lost, so is a's first write; the second survives, of the third its only sector
 	after := m.Crash(func(int) int { d := draws[0]; draws = draws[1:]; return d })
 	require.Equal(t, Fate{NamesLost: 1, WritesLost: 1, WritesTorn: 1, Reordered: 2}, after.Fate())
 	require.Zero(t, m.Fate())
