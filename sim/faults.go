@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/lockstepdb/lockstep/cluster"
+	"github.com/lockstepdb/lockstep/linearizability/history"
 	"github.com/lockstepdb/lockstep/sim/plan"
 	"github.com/lockstepdb/lockstep/sim/trace"
 	"go.etcd.io/raft/v3/raftpb"
@@ -115,12 +116,16 @@ func (f *faults) begin(i int, p *process) {
 
 func (f *faults) mark(i int, fault *plan.Fault, p *process) {
 	e := trace.Event{Kind: trace.Fault, What: string(fault.Do), Text: "for " + fault.For.String(), Numbers: numbers{uint64(i)}}
+	to := f.w.now + int64(fault.For)
+	if fault.Stays {
+		e.Text, to = "for good", history.Forever
+	}
 	node := ""
 	if p != nil {
 		node, e.Node = fmt.Sprintf("n%d", p.number), p.number
 	}
 	f.w.emit(e)
-	f.w.history.mark(f.w.now, f.w.now+int64(fault.For), node, string(fault.Do))
+	f.w.history.mark(f.w.now, to, node, string(fault.Do))
 }
 
 // heal is the task that ends a fault.

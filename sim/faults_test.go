@@ -164,6 +164,12 @@ func TestRotInTheLogIsRefused(t *testing.T) {
 	}, "start refused because of rot in the log", "node without its directory refused by its peers")
 }
 
+func TestRotInTheIdentityIsRefused(t *testing.T) {
+	reaches(t, func(seed uint64) *plan.Plan {
+		return small(seed, 3, 0, plan.Fault{At: 5 * second, For: second, Do: plan.Rot, Part: plan.PartIdentity, Node: plan.Leader})
+	}, "start refused because of rot in the identity")
+}
+
 func TestRotInTheTailIsCut(t *testing.T) {
 	reaches(t, func(seed uint64) *plan.Plan {
 		return small(seed, 3, 0, plan.Fault{At: 10 * second, For: 9 * second, Do: plan.Rot, Part: plan.PartTail, Node: plan.Follower})

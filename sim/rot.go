@@ -16,7 +16,7 @@ import (
 )
 
 // rot is what has happened to a byte of a stopped process's directory, and what has to come of it: a start is refused that
-// names the place (PartLog); the byte is cut off (PartTail); or the file is passed over, if another snapshot or the whole log takes its
+// names the place (PartLog, PartIdentity); the byte is cut off (PartTail); or the file is passed over, if another snapshot or the whole log takes its
 // place (PartSnapshot).
 type rot struct {
 	part string
@@ -144,11 +144,10 @@ func (f *faults) place(part string, p *process) *rot {
 		return f.placeInLog(p)
 	case plan.PartSnapshot:
 		return f.placeInSnapshot(p)
+	case plan.PartIdentity:
+		return f.placeInFile(part, p, path.Join(dataDir, "IDENTITY"))
 	}
-	if r := f.placeInSnapshot(p); r != nil && f.random.Below(2) == 0 {
-		return r
-	}
-	return f.placeInLog(p)
+	return f.place([]string{plan.PartLog, plan.PartSnapshot, plan.PartIdentity}[f.random.Below(3)], p)
 }
 
 // placeInLog draws a byte whose rot can be told from a torn write. That of the very last synced write can't: it is left alone, since
@@ -190,12 +189,16 @@ func (f *faults) placeInSnapshot(p *process) *rot {
 	if len(names) == 0 {
 		return nil
 	}
-	name := names[f.random.Below(len(names))]
+	return f.placeInFile(plan.PartSnapshot, p, names[f.random.Below(len(names))])
+}
+
+// placeInFile draws any byte of a file.
+func (f *faults) placeInFile(part string, p *process, name string) *rot {
 	b, err := p.disk.mem.ReadFile(name)
 	if err != nil || len(b) == 0 {
 		return nil
 	}
-	return &rot{part: plan.PartSnapshot, name: name, off: int64(f.random.Below(len(b)))}
+	return &rot{part: part, name: name, off: int64(f.random.Below(len(b)))}
 }
 
 // explains says whether an error is what has to come of the rot.
@@ -203,17 +206,27 @@ func (r *rot) explains(err error) bool {
 	var damage *storage.CorruptionError
 	var format *storage.FormatError
 	var gap *storage.SnapshotError
-	const versionAt = 8 // in both kinds of files: a version that looks newer is told before anything else
 	if errors.As(err, &format) {
-		return format.File == r.name && r.off >= versionAt && r.off < versionAt+4
+		// A version that looks newer is told before anything else.
+		return format.File == r.name && r.inVersion()
 	}
 	switch r.part {
 	case plan.PartLog:
 		return errors.As(err, &damage) && damage.Segment == r.segment && damage.Offset >= r.from && damage.Offset <= r.off
 	case plan.PartSnapshot:
 		return errors.As(err, &gap)
+	case plan.PartIdentity:
+		return errors.As(err, &damage) && damage.File == r.name
 	}
 	return false
+}
+
+// inVersion says whether the byte is in the version of the file's format.
+func (r *rot) inVersion() bool {
+	if r.part == plan.PartIdentity {
+		return r.off >= int64(len("lockstep identity ")) && r.off <= int64(len("lockstep identity 1"))
+	}
+	return r.off >= 8 && r.off < 12
 }
 
 // refusesRot judges a start that was refused; false if nothing explains it.
@@ -244,7 +257,7 @@ func (p *process) outlivedRot(r *cluster.Recovered) {
 		return
 	}
 	switch p.rot.part {
-	case plan.PartLog:
+	case plan.PartLog, plan.PartIdentity:
 		p.w.fail("rot", "n%d started, though byte %d of %s, which was durable, had rotted", p.number, p.rot.off, p.rot.name)
 	case plan.PartTail:
 		p.w.probe("rotten tail cut on recovery")

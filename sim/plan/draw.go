@@ -38,7 +38,8 @@ func Draw(seed uint64, profile string) (*Plan, error) {
 // draw is a plan in the making.
 type draw struct {
 	*Stream
-	p *Plan
+	p    *Plan
+	lost []Fault // that are to be followed by the remedy: another member
 }
 
 // one returns one of several.
@@ -125,6 +126,7 @@ func (d *draw) operations() {
 		d.p.Operations = append(d.p.Operations, o)
 	}
 	d.membership()
+	d.replace()
 	for i := 1; i <= keys; i++ {
 		// Behind everything: whatever was acknowledged must still be there.
 		d.p.Operations = append(d.p.Operations, Operation{At: d.p.Safety + 10*second, Client: 1, Do: Get, Key: fmt.Sprintf("k%d", i), Number: len(d.p.Operations) + 1})
@@ -155,25 +157,41 @@ func (d *draw) membership() {
 	if d.Below(2) == 0 {
 		return
 	}
-	add := func(at Duration, do Action, node int) {
-		d.p.Operations = append(d.p.Operations, Operation{At: at, Client: 1 + d.Below(d.p.Clients.Count), Do: do, Node: node, Number: len(d.p.Operations) + 1})
-	}
 	for i := 1; i <= d.p.Spares; i++ {
 		spare, at := d.p.Nodes+i, d.time(0, 40*second)
-		add(at, AddMember, spare)
+		d.change(at, AddMember, spare)
 		for range d.Below(4) {
-			add(at+d.time(0, 10*second), Promote, spare)
+			d.change(at+d.time(0, 10*second), Promote, spare)
 		}
 		if d.Below(2) == 0 {
-			add(at+d.time(5*second, 15*second), Remove, spare)
+			d.change(at+d.time(5*second, 15*second), Remove, spare)
 		}
 	}
 	if d.p.Nodes >= 4 && d.Below(3) == 0 {
-		add(d.time(10*second, 50*second), Remove, 1+d.Below(d.p.Nodes))
+		d.change(d.time(10*second, 50*second), Remove, 1+d.Below(d.p.Nodes))
 	}
 	for range d.Below(6) {
-		add(d.time(0, d.p.Safety), Transfer, d.Below(d.p.Nodes+1))
+		d.change(d.time(0, d.p.Safety), Transfer, d.Below(d.p.Nodes+1))
 	}
+}
+
+// replace draws what an operator does about nodes that lost their disks: remove them, and add others under new ids.
+func (d *draw) replace() {
+	for i := range min(len(d.lost), d.p.Spares) {
+		f, spare := &d.lost[i], d.p.Nodes+d.p.Spares-i
+		at := f.At + f.For + d.time(0, 5*second)
+		d.change(at, Remove, f.Node.Node())
+		d.change(at+d.time(0, 5*second), AddMember, spare)
+		for range 3 {
+			d.change(at+d.time(5*second, 15*second), Promote, spare)
+		}
+	}
+}
+
+// change adds an operation on the membership, while faults still happen.
+func (d *draw) change(at Duration, do Action, node int) {
+	at = min(at, d.p.Safety)
+	d.p.Operations = append(d.p.Operations, Operation{At: at, Client: 1 + d.Below(d.p.Clients.Count), Do: do, Node: node, Number: len(d.p.Operations) + 1})
 }
 
 const faultsPerPlan = 50
@@ -203,6 +221,9 @@ func (d *draw) losses() {
 			f.Part = one(d, "", PartLog, PartSnapshot)
 		}
 		d.p.Faults = append(d.p.Faults, f)
+		if f.Node.Node() > 0 {
+			d.lost = append(d.lost, f)
+		}
 	}
 }
 

@@ -41,7 +41,7 @@ const (
 	// Of whole directories. The node loses power, and starts again after For. Wipe and Rot are not carried out when too few voters
 	// would be left with their data, unless Beyond says so.
 	Wipe      Kind = "wipe"       // [Node, Beyond] all of it is gone
-	Rot       Kind = "rot"        // [Node, Part, Beyond] bits of it flip: of the log below its durable end, of the log's unsynced tail, or of a snapshot
+	Rot       Kind = "rot"        // [Node, Part, Beyond] bits of it flip: of the log below its durable end, of the log's unsynced tail, of a snapshot, or of the identity
 	SwapDisks Kind = "swap-disks" // [Node, Peer, Part] two nodes get each other's, all of it or the log alone, and their own after For; Peer empty: any other node
 	// Of clocks.
 	Drift     Kind = "drift"      // [Node, PPM] its clock runs faster or, below 0, slower. With lease reads only as far as these allow, all such faults together
@@ -92,7 +92,7 @@ type Fault struct {
 	Period  Duration `yaml:"period,omitempty"`
 	Op      string   `yaml:"op,omitempty"` // a disk operation: write, sync, create, rename, syncdir, remove, truncate; empty: any that changes something
 	Nth     int      `yaml:"nth,omitempty"`
-	Part    string   `yaml:"part,omitempty"`   // of a directory: PartLog, PartTail or PartSnapshot; empty: any
+	Part    string   `yaml:"part,omitempty"`   // of a directory: PartLog, PartTail, PartSnapshot or PartIdentity; empty: any
 	Stays   bool     `yaml:"stays,omitempty"`  // also when the others are healed, if they are a quorum without Node; For does not count then
 	Beyond  bool     `yaml:"beyond,omitempty"` // even if it takes more data away than the cluster can do without
 }
@@ -108,6 +108,7 @@ const (
 	PartLog      = "log"      // what it holds durably
 	PartTail     = "tail"     // what was written behind it, and never synced
 	PartSnapshot = "snapshot" // the files
+	PartIdentity = "identity" // what says to whom it belongs
 )
 
 // validate says what is wrong with the fault.
@@ -167,7 +168,7 @@ func (f *Fault) validate(p *Plan) error {
 
 // directory validates what happens to a part of a directory.
 func (f *Fault) directory(p *Plan) error {
-	ok := f.Part == "" || f.Part == PartLog || f.Do == Rot && (f.Part == PartTail || f.Part == PartSnapshot)
+	ok := f.Part == "" || f.Part == PartLog || f.Do == Rot && (f.Part == PartTail || f.Part == PartSnapshot || f.Part == PartIdentity)
 	if err := needs(ok, "no part, or one that this can happen to"); err != nil {
 		return err
 	}
