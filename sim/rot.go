@@ -12,7 +12,6 @@ import (
 	"github.com/lockstepdb/lockstep/cluster/storage"
 	"github.com/lockstepdb/lockstep/cluster/storage/vfs"
 	"github.com/lockstepdb/lockstep/sim/plan"
-	"github.com/lockstepdb/lockstep/sim/trace"
 )
 
 // rot is what has happened to a byte of a stopped process's directory, and what has to come of it: a start is refused that
@@ -246,7 +245,7 @@ func (p *process) refusesRot(err error) bool {
 
 // leave ends a process that did not begin.
 func (p *process) leave(err error) {
-	p.w.emit(trace.Event{Kind: trace.Exit, Node: p.number, Text: err.Error()})
+	p.tellExit(err)
 	p.close()
 	p.halt()
 }

@@ -39,7 +39,7 @@ const (
 	DiskFull   Kind = "disk-full"   // [Node] writes that need room fail
 	DiskLow    Kind = "disk-low"    // [Node] the reserve is reached
 	// Of whole directories. The node loses power, and starts again after For. Wipe and Rot are not carried out when too few voters
-	// would be left with their data, unless Beyond says so.
+	// would be left with their data, unless Beyond says so. Rot of a tail waits within For for a write whose sync has not happened.
 	Wipe      Kind = "wipe"       // [Node, Beyond] all of it is gone
 	Rot       Kind = "rot"        // [Node, Part, Beyond] bits of it flip: of the log below its durable end, of the log's unsynced tail, of a snapshot, or of the identity
 	SwapDisks Kind = "swap-disks" // [Node, Peer, Part] two nodes get each other's, all of it or the log alone, and their own after For; Peer empty: any other node
@@ -142,7 +142,7 @@ func (f *Fault) validate(p *Plan) error {
 		}
 		return f.target(p)
 	case CrashAt, DiskError, ShortWrite:
-		if err := needs(f.Nth > 0, "nth"); err != nil {
+		if err := needs(f.Nth > 0 && f.knowsOp(), "nth, and an operation that there is"); err != nil {
 			return err
 		}
 		return f.target(p)
@@ -164,6 +164,17 @@ func (f *Fault) validate(p *Plan) error {
 		return nil
 	}
 	return fmt.Errorf("unknown fault %q", f.Do)
+}
+
+// knowsOp says whether the operation can be waited for.
+func (f *Fault) knowsOp() bool {
+	switch f.Op {
+	case "", "write", "sync", "create", "rename", "syncdir", "remove", "truncate", "preallocate":
+		return true
+	case OpRecovery, OpPersisted:
+		return f.Do == CrashAt
+	}
+	return false
 }
 
 // directory validates what happens to a part of a directory.
