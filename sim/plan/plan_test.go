@@ -55,7 +55,7 @@ func TestPlansThatAreWrongSaySo(t *testing.T) {
 		"unknown fault":  func(p *Plan) { p.Faults = []Fault{{Do: "gremlin"}} },
 		"needs a node":   func(p *Plan) { p.Faults = []Fault{{Do: Crash, Node: "9"}} },
 		"needs a period": func(p *Plan) { p.Faults = []Fault{{Do: Storm, Node: Any}} },
-		"an operation":       func(p *Plan) { p.Faults = []Fault{{Do: DiskError, Node: Any, Nth: 1, Op: OpRecovery}} },
+		"an operation":   func(p *Plan) { p.Faults = []Fault{{Do: DiskError, Node: Any, Nth: 1, Op: OpRecovery}} },
 		"no part":        func(p *Plan) { p.Faults = []Fault{{Do: SwapDisks, Node: Any, Part: PartTail}} },
 		"a peer":         func(p *Plan) { p.Faults = []Fault{{Do: SwapDisks, Node: "1", Peer: "1"}} },
 		"no stays":       func(p *Plan) { p.Faults = []Fault{{Do: Wipe, Node: Any, Stays: true}} },
