@@ -39,6 +39,9 @@ func (c *checks) init(w *World) {
 	c.views = make([]view, w.plan.Nodes+w.plan.Spares)
 }
 
+// forget is for a process that comes back as another instance: that one has promised nothing.
+func (c *checks) forget(p *process) { *c.view(p) = view{} }
+
 func (c *checks) view(p *process) *view { return &c.views[p.number-1] }
 
 func markOf(e *raftpb.Entry) entryMark {
@@ -196,7 +199,7 @@ func (c *checks) quorum(m *cluster.Membership, index uint64, mark entryMark) (he
 			continue
 		}
 		of++
-		if c.w.process(member.ID).durable.holds(index, mark) {
+		if c.w.process(member.ID).held(member.Instance, index, mark) {
 			held++
 		}
 	}

@@ -96,21 +96,30 @@ func (d *durableLog) readSegment(m *vfs.Mem, name string) error {
 
 // frame takes the frame at the beginning of b, and returns its length; 0 if there is none, or not all of one.
 func (d *durableLog) frame(b []byte) int64 {
-	if len(b) < frameBytes {
+	length := frameLength(b, d.seed, d.off)
+	if length == 0 {
 		return 0
 	}
-	le := binary.LittleEndian
-	payload := int64(le.Uint32(b[8:]))
-	length := frameBytes + (payload+7)&^7
-	if le.Uint32(b) != crc32.Update(d.seed^uint32(d.off), castagnoli, b[4:frameBytes]) || int64(len(b)) < length ||
-		le.Uint32(b[4:]) != crc32.Checksum(b[frameBytes:length], castagnoli) {
-		return 0
-	}
+	payload := int64(binary.LittleEndian.Uint32(b[8:]))
 	switch body := b[frameBytes : frameBytes+payload]; b[12] {
 	case frameCheckpoint:
 		d.checkpoint(body)
 	case frameAppend:
 		d.append(b[13], body)
+	}
+	return length
+}
+
+// frameLength is the length of the whole frame at the beginning of b; 0 if there is none.
+func frameLength(b []byte, seed uint32, off int64) int64 {
+	if len(b) < frameBytes {
+		return 0
+	}
+	le := binary.LittleEndian
+	length := frameBytes + (int64(le.Uint32(b[8:]))+7)&^7
+	if le.Uint32(b) != crc32.Update(seed^uint32(off), castagnoli, b[4:frameBytes]) || int64(len(b)) < length ||
+		le.Uint32(b[4:]) != crc32.Checksum(b[frameBytes:length], castagnoli) {
+		return 0
 	}
 	return length
 }

@@ -26,7 +26,12 @@ func endSafety(w *World, _ *task) {
 
 // endLiveness is the task at the end of the time in which all must come to rest.
 func endLiveness(w *World, _ *task) {
-	if !w.settled() {
+	w.over = true
+	switch {
+	case w.settled():
+	case !w.affords(nil):
+		w.probe("no progress without a quorum")
+	default:
 		w.fail("liveness", "%s, %.1f s after all faults ended", w.stuck(), float64(w.plan.Liveness)/1e9)
 	}
 }
@@ -42,7 +47,7 @@ func (w *World) stuck() string {
 		}
 	}
 	l := w.leader()
-	if l == nil {
+	if l == nil || l.away != "" {
 		return "nobody leads"
 	}
 	s := l.node.Marks()
@@ -51,6 +56,9 @@ func (w *World) stuck() string {
 	}
 	for _, m := range l.members.Members {
 		p := w.process(m.ID)
+		if !p.has(&m) {
+			continue
+		}
 		if !p.up {
 			return "a member is down"
 		}

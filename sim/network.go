@@ -30,12 +30,19 @@ type loss struct {
 	ppm     int
 	message raftpb.MessageType
 	all     bool
+	// from and to are whose messages, and to whom; 0: anybody.
+	from, to uint64
+}
+
+func (l *loss) hits(k *packet) bool {
+	return (l.all || l.message == k.kind) && (l.from == 0 || l.from == k.from) && (l.to == 0 || l.to == k.to)
 }
 
 // packet is a peer message on its way. Its bytes are not changed before its last copy is gone, so that it can be delivered twice.
 type packet struct {
 	from, to uint64
 	instance cluster.Instance // of the sender
+	target   cluster.Instance // of the receiver, as the sender knows it; zero if it does not
 	kind     raftpb.MessageType
 	number   uint64 // counts the messages of a life
 	bytes    []byte
@@ -94,7 +101,7 @@ func (n *network) pack(from *process, m *raftpb.Message) *packet {
 	n.free = n.free[:last]
 	n.sent++
 	bytes := cluster.AppendMessage(slices.Grow(k.bytes[:0], cluster.MessageSize(m)), m)
-	*k = packet{from: from.number, to: m.GetTo(), instance: from.instance, kind: m.GetType(), number: n.sent, bytes: bytes}
+	*k = packet{from: from.number, to: m.GetTo(), instance: from.instance, target: from.known(m.GetTo()), kind: m.GetType(), number: n.sent, bytes: bytes}
 	return k
 }
 
@@ -110,8 +117,8 @@ func (n *network) lost(k *packet) bool {
 	if n.cut[k.from][k.to] > 0 || n.random.Hit(n.w.plan.Network.LossPPM) {
 		return true
 	}
-	for _, l := range n.lose {
-		if (l.all || l.message == k.kind) && n.random.Hit(l.ppm) {
+	for i := range n.lose {
+		if n.lose[i].hits(k) && n.random.Hit(n.lose[i].ppm) {
 			return true
 		}
 	}

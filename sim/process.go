@@ -30,6 +30,13 @@ type process struct {
 	up      bool
 	life    uint64 // counts starts: tasks of an earlier life are void
 	paused  bool
+	// What has happened to the directory, or will not end.
+	unborn  bool      // it is gone, and made at the next start
+	lost    bool      // what it held can't be counted on any more
+	swapped bool      // it is another node's
+	rot     *rot      // nil: none
+	gone    []gone    // what was there before
+	away    plan.Kind // the fault that stays for good
 
 	store   *storage.Store
 	node    *cluster.Node
@@ -63,6 +70,7 @@ const (
 type clock struct {
 	base, since int64 // it showed base when the world's clock showed since
 	ppm         int64
+	asked       int64 // the sum of what faults ask for; ppm is within what the plan allows
 }
 
 func (c *clock) now(world int64) int64 {
@@ -72,6 +80,18 @@ func (c *clock) now(world int64) int64 {
 
 // set changes the rate from now on.
 func (c *clock) set(world, ppm int64) { c.base, c.since, c.ppm = c.now(world), world, ppm }
+
+// drift has the clock run faster, or slower, by so much more.
+func (c *clock) drift(world, ppm, limit int64) {
+	c.asked += ppm
+	c.set(world, max(-limit, min(limit, c.asked)))
+}
+
+// jump sets the clock forward.
+func (c *clock) jump(world, by int64) {
+	c.set(world, c.ppm)
+	c.base += by
+}
 
 // after returns how much world time passes while the clock advances by d.
 func (c *clock) after(d int64) int64 { return d * 1_000_000 / (1_000_000 + c.ppm) }
@@ -108,8 +128,14 @@ func (w *World) found() {
 		members = append(members, p.member())
 	}
 	founding, _ := cluster.Founding(members)
+	w.budget.changed(founding, 0)
 	for _, p := range w.processes {
-		p.create(founding)
+		if err := p.create(&founding); err != nil {
+			panic(err)
+		}
+		if !p.join {
+			p.members = founding
+		}
 	}
 }
 
@@ -117,21 +143,19 @@ func (p *process) member() cluster.Member {
 	return cluster.Member{ID: p.number, Instance: p.instance}
 }
 
-// create makes the directory.
-func (p *process) create(founding cluster.Membership) {
+// create makes the directory; of a cluster that was founded by others if founding is nil.
+func (p *process) create(founding *cluster.Membership) error {
 	id := storage.Identity{Cluster: "sim", Node: p.number, Instance: p.instance, Join: p.join, Settings: settings}
-	if !p.join {
-		id.Formed, id.Founding = true, founding
+	if founding != nil && !p.join {
+		id.Formed, id.Founding = true, *founding
 	}
-	if err := storage.Create(p.disk.mem, dataDir, id); err != nil {
-		panic(err)
-	}
+	return storage.Create(p.disk.mem, dataDir, id)
 }
 
 // start is the task that begins a life.
 func start(w *World, t *task) {
 	p := w.process(t.a)
-	if p.up || p.life != t.b {
+	if p.up || p.life != t.b || p.away == plan.Crash {
 		return
 	}
 	p.begin()
@@ -141,9 +165,13 @@ func start(w *World, t *task) {
 func (p *process) begin() {
 	p.life++
 	p.disk.resume()
+	p.disk.recovering = true
 	recovered, epoch, err := p.recover()
+	p.disk.recovering = false
 	if p.disk.lost {
 		p.crash("power lost during recovery")
+		p.w.probe("power lost during recovery")
+		p.w.later(p.local.Between(10_000_000, 2_000_000_000), start, p.number, p.life, nil)
 		return
 	}
 	if err != nil {
@@ -157,6 +185,11 @@ func (p *process) begin() {
 		p.w.fail("start", "n%d can't start from what it recovered: %v", p.number, err)
 		return
 	}
+	if p.swapped {
+		p.w.fail("identity", "n%d started on another node's directory", p.number)
+		return
+	}
+	p.outlivedRot(&recovered)
 	p.readDurable()
 	p.node, p.machine, p.members, p.role = node, recovered.Machine, recovered.Membership, cluster.Role{Term: recovered.HardState.Term}
 	p.up, p.paused, p.waking = true, false, false
@@ -167,15 +200,25 @@ func (p *process) begin() {
 	p.tellState()
 	p.w.later(p.clock.after(p.local.Between(0, int64(p.w.plan.Node.Tick))), tick, p.number, p.life, nil)
 	p.wake(0)
+	p.w.later(knockEvery, knock, p.number, p.life, nil)
 }
 
 // recover reads the directory.
 func (p *process) recover() (r cluster.Recovered, epoch uint64, err error) {
+	if p.unborn {
+		if err := p.create(nil); err != nil && !errors.Is(err, fs.ErrExist) {
+			return r, 0, err
+		}
+		p.unborn = false
+	}
 	s, err := storage.Open(p.disk.mem, dataDir, storage.Options{SegmentBytes: int64(p.w.plan.Node.SegmentBytes), DiskReserveBytes: -1})
 	if err != nil {
 		return r, 0, err
 	}
 	p.store = s
+	if err := p.owns(s.Identity()); err != nil {
+		return r, 0, err
+	}
 	read, err := s.Recover()
 	if err != nil {
 		return r, 0, err
@@ -214,13 +257,19 @@ func (p *process) restore(mark cluster.SnapshotMark) (*kv.Machine, kv.Meta, erro
 // cannotStart judges a start that failed: an injected error means another try, anything else is a bug.
 func (p *process) cannotStart(err error) {
 	switch {
+	case errors.Is(err, errUnformed):
+		p.leave(err)
+		p.w.later(0, knock, p.number, p.life, nil)
+	case p.swapped:
+		p.refusesSwap(err)
+	case p.refusesRot(err):
 	case errors.Is(err, errInjected):
-		p.tellExit(err)
-		p.close()
-		p.halt()
+		p.leave(err)
 		p.w.later(p.local.Between(100_000_000, 2_000_000_000), start, p.number, p.life, nil)
 	case errors.Is(err, fs.ErrNotExist):
 		p.w.fail("start", "n%d has no directory: %v", p.number, err)
+	case p.rot != nil:
+		p.w.fail("rot", "n%d can't start, but that byte %d of %s had rotted does not explain it: %v", p.number, p.rot.off, p.rot.name, err)
 	default:
 		p.w.fail("start", "n%d can't start, and nothing damaged its data: %v", p.number, err)
 	}
@@ -332,6 +381,7 @@ func (p *process) carryOut(e *cluster.Effects) {
 	}
 	if e.Members != nil {
 		p.members = *e.Members
+		p.w.budget.changed(p.members, p.node.Marks().Applied)
 	}
 	p.queued = append(p.queued, e.Appends...)
 	p.compact = max(p.compact, e.Compact)
@@ -365,21 +415,6 @@ func (p *process) onRole(r cluster.Role) {
 	if before.State == cluster.Leader && r.State != cluster.Leader && len(p.requests) > 0 {
 		p.w.probe("leader lost with requests open")
 	}
-}
-
-// accepts says whether a peer's message may come in: the sender must be the instance that is known under its number.
-func (p *process) accepts(k *packet) bool {
-	for _, m := range p.members.Members {
-		if m.ID == k.from {
-			return m.Instance == k.instance
-		}
-	}
-	for _, id := range p.members.Removed {
-		if id == k.from {
-			return false
-		}
-	}
-	return true
 }
 
 // crash takes the power away: what was not synced is in doubt.

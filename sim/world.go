@@ -61,6 +61,7 @@ type World struct {
 	clients   []*client
 	faults    faults
 	checks    checks
+	budget    budget
 	tape      tape
 	history   recording
 	jitter    reader
@@ -70,6 +71,7 @@ type World struct {
 	failure *Failure
 	probes  map[string]int
 	ended   bool // the safety phase is over
+	over    bool // all is
 }
 
 // only keeps a second World from running beside the first.
@@ -153,7 +155,7 @@ func newWorld(p *plan.Plan, o Options) *World {
 // begin founds the cluster, starts it, and puts the faults and the operations on the agenda.
 func (w *World) begin() {
 	w.found()
-	for _, p := range w.processes[:w.plan.Nodes] {
+	for _, p := range w.processes {
 		w.later(p.local.Between(0, 50_000_000), start, p.number, p.life, nil)
 	}
 	w.faults.schedule()
@@ -179,7 +181,7 @@ func (w *World) live(until int64) {
 			return
 		}
 		t.does(w, t)
-		if w.ended && w.settled() {
+		if w.over || w.ended && w.settled() {
 			return
 		}
 	}

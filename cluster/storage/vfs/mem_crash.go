@@ -9,6 +9,18 @@ import (
 // SectorBytes is what most disks write whole or not at all.
 const SectorBytes = 512
 
+// Fate counts what became of unsynced changes when the power was lost.
+type Fate struct {
+	NamesLost  int // changes of names that did not survive
+	WritesLost int
+	WritesTorn int
+	// Reordered writes survived, whole or in part, although an earlier one to the same file was lost.
+	Reordered int
+}
+
+// Fate is that of the file system that Crash made this one of; zero for any other.
+func (m *Mem) Fate() Fate { return m.fate }
+
 // Crash returns the file system that is found after the power was lost now; m itself is left as it is. choose(n) returns
 // a number in [0, n) and decides the fate of each unsynced change: 0 always stands for the loss of it, so that a
 // choose that returns 0 keeps only what was synced. All of what is left is durable.
@@ -19,7 +31,7 @@ func (m *Mem) Crash(choose func(n int) int) *Mem {
 	after.capacity = m.capacity
 	moved := map[*inode]*inode{}
 	for _, dir := range m.sortedDirs() {
-		after.dirs[dir] = m.dirs[dir].crash(choose, moved)
+		after.dirs[dir] = m.dirs[dir].crash(choose, moved, &after.fate)
 	}
 	return after
 }
@@ -33,13 +45,14 @@ func (m *Mem) sortedDirs() []string {
 }
 
 // crash decides names first, then the contents of the files that still have one.
-func (d *memDir) crash(choose func(int) int, moved map[*inode]*inode) *memDir {
+func (d *memDir) crash(choose func(int) int, moved map[*inode]*inode, fate *Fate) *memDir {
 	names := map[string]*inode{}
 	for name, node := range d.durable {
 		names[name] = node
 	}
 	for _, c := range d.pending {
 		if choose(2) == 0 {
+			fate.NamesLost++
 			continue
 		}
 		for _, s := range c.sets {
@@ -50,23 +63,32 @@ func (d *memDir) crash(choose func(int) int, moved map[*inode]*inode) *memDir {
 	for _, name := range sortedNames(names) {
 		node := names[name]
 		if moved[node] == nil {
-			moved[node] = node.crash(choose)
+			moved[node] = node.crash(choose, fate)
 		}
 		after.names[name], after.durable[name] = moved[node], moved[node]
 	}
 	return after
 }
 
-func (n *inode) crash(choose func(int) int) *inode {
+func (n *inode) crash(choose func(int) int, fate *Fate) *inode {
 	left := n.durable.clone()
+	lost := 0
 	for _, c := range n.pending {
 		switch choose(3) {
+		case 0:
+			lost++
+			continue
 		case 1:
 			left.apply(c)
 		case 2:
 			left.tear(c, choose)
+			fate.WritesTorn++
+		}
+		if lost > 0 {
+			fate.Reordered++
 		}
 	}
+	fate.WritesLost += lost
 	return newInode(left)
 }
 

@@ -102,7 +102,13 @@ func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 		return 0, nil
 	}
 	c := fileChange{data: p, off: off}
-	if err := f.alter(Op{Kind: OpWrite, Off: off, Len: len(p), Data: p}, c, off+int64(len(p))); err != nil {
+	err := f.alter(Op{Kind: OpWrite, Off: off, Len: len(p), Data: p}, c, off+int64(len(p)))
+	if short := (*ShortWriteError)(nil); errors.As(err, &short) && short.Bytes > 0 && short.Bytes < len(p) {
+		c.data = c.data[:short.Bytes]
+		f.node.apply(c)
+		return short.Bytes, err
+	}
+	if err != nil {
 		return 0, err
 	}
 	return len(p), nil

@@ -183,6 +183,42 @@ func TestCrashTearsAtSectors(t *testing.T) {
 	require.Equal(t, [4]byte{0, 'x', 'x', 0}, [4]byte{b[99], b[100], b[136], b[137]})
 }
 
+func TestFateOfACrash(t *testing.T) {
+	m := NewMem()
+	require.NoError(t, m.MkdirAll("/d"))
+	write(t, m, "/d/a", 0, "")
+	require.NoError(t, m.SyncDir("/d"))
+	for off, text := range []string{"a", "b", "c"} {
+		write(t, m, "/d/a", int64(off), text)
+	}
+	write(t, m, "/d/b", 0, "new")
+	draws := []int{0, 0, 1, 2, 1, 1} // b's name is lost, so is a's first write; the second survives, of the third its only sector
+	after := m.Crash(func(int) int { d := draws[0]; draws = draws[1:]; return d })
+	require.Equal(t, Fate{NamesLost: 1, WritesLost: 1, WritesTorn: 1, Reordered: 2}, after.Fate())
+	require.Zero(t, m.Fate())
+	b, err := after.ReadFile("/d/a")
+	require.NoError(t, err)
+	require.Equal(t, "\x00bc", string(b))
+}
+
+func TestShortWrites(t *testing.T) {
+	m := NewMem()
+	require.NoError(t, m.MkdirAll("/d"))
+	boom := errors.New("boom")
+	for bytes, want := range map[int]string{0: "", 2: "he", 5: ""} {
+		name := fmt.Sprintf("/d/%d", bytes)
+		f := write(t, m, name, 0, "")
+		m.SetHook(func(Op) error { return &ShortWriteError{Bytes: bytes, Err: boom} })
+		n, err := f.WriteAt([]byte("hello"), 0)
+		m.SetHook(nil)
+		require.ErrorIs(t, err, boom)
+		require.Equal(t, len(want), n)
+		b, err := m.ReadFile(name)
+		require.NoError(t, err)
+		require.Equal(t, want, string(b))
+	}
+}
+
 func fill(c byte, n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
