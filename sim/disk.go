@@ -83,7 +83,7 @@ func (d *disk) spring(op vfs.Op) error {
 		}
 		if t.crash {
 			d.lost = true
-			d.p.w.probe("power lost at a chosen disk operation")
+			d.p.w.probe(probeChosenOperation)
 			return errPower
 		}
 		return fmt.Errorf("%w: %w", syscall.EIO, errInjected)
@@ -187,7 +187,7 @@ func (p *process) interrupt() {
 	}
 	_, err := p.store.Append(p.writing)
 	if err == nil {
-		p.w.probe("durable append never reported")
+		p.w.probe(probeUnreported)
 	} else if !errors.Is(err, errInjected) {
 		p.w.fail("disk", "n%d: an append failed though the disk did nothing wrong: %v", p.number, err)
 	}

@@ -36,6 +36,9 @@ func (w *World) settled() bool { return w.stuck() == "" }
 
 // stuck says what is not at rest yet.
 func (w *World) stuck() string {
+	if w.arrived < len(w.plan.Operations) {
+		return "not every operation has begun"
+	}
 	for _, c := range w.clients {
 		if c.open > 0 || len(c.waiting) > 0 {
 			return "a client still waits for an answer"
@@ -46,8 +49,8 @@ func (w *World) stuck() string {
 		return "nobody leads"
 	}
 	s := l.node.Marks()
-	if s.Applied != s.Commit {
-		return "the leader has not applied what is committed"
+	if s.Applied != w.checks.replay.applied() {
+		return "the leader has not applied everything that was ever committed"
 	}
 	for _, m := range l.members.Members {
 		p := w.process(m.ID)
@@ -58,12 +61,20 @@ func (w *World) stuck() string {
 			return "a member lags behind"
 		}
 	}
+	for _, p := range w.processes {
+		if p.up && len(p.requests) > 0 {
+			return "a node still holds a request, for which nobody waits any more"
+		}
+	}
 	return ""
 }
 
 // result judges the history and sums up.
 func (w *World) result() Result {
 	w.history.h.Sort()
+	if w.failure == nil && w.ended && w.settled() {
+		w.checks.ending()
+	}
 	if w.failure == nil {
 		w.judge()
 	}
@@ -75,7 +86,7 @@ func (w *World) sum() Result {
 	h := &w.history.h
 	return Result{
 		Failure: w.failure, TraceHash: w.tape.hash.Sum(), Events: w.events, Simulated: w.now, Operations: len(h.Operations),
-		Outcomes: w.history.outcomes, Faults: w.faults.injected, Probes: w.probes, History: h, Steps: w.nodeSteps,
+		Outcomes: w.history.outcomes, Faults: w.faults.injected, Probes: w.reachedByName(), History: h, Steps: w.nodeSteps,
 	}
 }
 
@@ -86,7 +97,7 @@ func (w *World) judge() {
 	case v.Verdict == verdict.Linearizable || v.Checked == 0:
 	case v.Verdict == verdict.Undecided:
 		// Conditions that failed tell the revision that they met, not the value: several lost writes may have it.
-		w.probe("history undecided")
+		w.probe(probeUndecided)
 	case len(v.Contradictions) > 0:
 		w.contradicted(&v.Contradictions[0])
 	default:
