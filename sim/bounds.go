@@ -11,6 +11,7 @@ type bounds struct {
 	w      *World
 	config cluster.Config // in effect
 	logs   []logGrowth    // by process number-1
+	most   int            // bytes of an entry, so far
 }
 
 // logGrowth notes how much a process had written to its log when it was allowed to drop entries.
@@ -37,20 +38,20 @@ const pinnedTail = 8
 const entryOverheadBytes = 16
 
 // stepped looks at a node after a step, before its effects are carried out.
-func (b *bounds) stepped(p *process, v *view, e *cluster.Effects, applied uint64) {
+func (b *bounds) stepped(p *process, v *view, e *cluster.Effects, s *cluster.Marks) {
 	q := p.node.Queues()
 	b.requests(p, e, &q)
 	if most := max(b.config.AppendsInflightMax, b.config.InflightMax) + votesWaitingMax; q.Appends > most {
 		b.w.fail("bounds", "n%d has %d appends waiting for its disk; up to %d", p.number, q.Appends, most)
 	}
 	if !e.More {
-		b.tail(p, q.Tail, int(v.last())-int(applied))
+		b.tail(p, q.Tail, int(s.Last)-int(s.Applied))
 	}
 	if e.Compact > 0 {
 		b.compacted(p)
 	}
 	if e.Machine == nil {
-		b.applied(p, v.applied, applied)
+		b.applied(p, v.applied, s.Applied)
 	}
 	for _, m := range e.Messages {
 		if m.GetType() == raftpb.MsgApp && len(m.GetEntries()) > 1 {
@@ -119,6 +120,7 @@ func (b *bounds) message(p *process, m *raftpb.Message) {
 // batch checks the size of an entry of several commands.
 func (b *bounds) batch(index uint64, batch *kv.Batch, e *raftpb.Entry) {
 	n := len(batch.Commands)
+	b.most = max(b.most, len(e.GetData()))
 	if n > b.config.EntryCommandsMax || n > 1 && len(e.GetData()) > b.config.EntryBytesMax+kv.BatchHeaderBytesMax {
 		b.w.fail("bounds", "entry %d holds %d commands in %d bytes; up to %d and %d", index, n, len(e.GetData()), b.config.EntryCommandsMax, b.config.EntryBytesMax)
 	}
@@ -134,6 +136,9 @@ func (b *bounds) compacted(p *process) {
 	g.count++
 }
 
+// segmentHeadBytes is above what a segment has besides entries. One that a single large entry does not fit into is as long as that needs.
+const segmentHeadBytes = 512
+
 // segmentsKept is how many segments a log may have beside those that it needs: one that is written, one of which a part is needed, spare files.
 const segmentsKept = 8
 
@@ -143,7 +148,7 @@ func (b *bounds) log(p *process) {
 	if g.life != p.life || g.count < len(g.written) {
 		return
 	}
-	most := int64(stats.AppendedBytes-g.written[0])*2 + segmentsKept*int64(b.w.plan.Node.SegmentBytes)
+	most := int64(stats.AppendedBytes-g.written[0])*2 + segmentsKept*int64(b.w.plan.Node.SegmentBytes+b.most+segmentHeadBytes)
 	if stats.LogBytes > most {
 		b.w.fail("bounds", "n%d has a log of %d bytes in %d segments at the end; up to %d", p.number, stats.LogBytes, stats.Segments, most)
 	}

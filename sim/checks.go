@@ -44,7 +44,7 @@ type committedEntry struct {
 // view is what is known of one process's log.
 type view struct {
 	entries []heldEntry // what the node holds, durable or not, from first on
-	first   uint64      // index of entries[0]
+	first   uint64      // index of entries[0]; 0 and none in a new directory
 	commit  uint64      // of this life
 	applied uint64
 	term    uint64 // of this life
@@ -61,9 +61,6 @@ const foundingChain = 1
 func (c *checks) init(w *World) {
 	c.w, c.leaders, c.hashes, c.logs = w, map[uint64]uint64{}, map[uint64]uint64{}, map[place]uint64{}
 	c.views = make([]view, w.plan.Nodes+w.plan.Spares)
-	for i := range c.views {
-		c.views[i].first = 1
-	}
 	c.committed = make([]committedEntry, cluster.FoundingIndex+1, 512)
 	c.committed[cluster.FoundingIndex] = committedEntry{mark: entryMark{term: cluster.FoundingTerm}, chain: foundingChain}
 	c.replay.init(w.machineOptions())
@@ -85,11 +82,11 @@ func extend(chain uint64, mark entryMark, kind raftpb.EntryType) uint64 {
 }
 
 // last is the index of the last entry that the node holds.
-func (v *view) last() uint64 { return v.first + uint64(len(v.entries)) - 1 }
+func (v *view) last() uint64 { return max(v.first, 1) + uint64(len(v.entries)) - 1 }
 
 // at returns the entry of an index; nil if it is not held as an entry.
 func (v *view) at(index uint64) *heldEntry {
-	if index < v.first || index > v.last() {
+	if index < v.first || index-v.first >= uint64(len(v.entries)) {
 		return nil
 	}
 	return &v.entries[index-v.first]
@@ -188,7 +185,7 @@ func (c *checks) stepped(p *process, e *cluster.Effects) {
 	if s.Commit > v.commit {
 		c.commit(p, v, s.Commit, e.Members)
 	}
-	c.bounds.stepped(p, v, e, s.Applied)
+	c.bounds.stepped(p, v, e, &s)
 	c.apply(p, v, &s)
 }
 

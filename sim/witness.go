@@ -57,7 +57,7 @@ func (s *witness) stepped(p *process, events []cluster.Event, e *cluster.Effects
 func (s *witness) role(p *process, r *cluster.Role) {
 	before := p.role
 	switch {
-	case r.State == cluster.Candidate && before.State == cluster.Candidate && r.Term > before.Term:
+	case r.State == cluster.Candidate && r.Term > cluster.FoundingTerm+1 && s.w.checks.leaders[r.Term-1] == 0:
 		s.w.probe(probeNoWinner)
 	case r.State == cluster.Leader:
 		s.site(p).led = true

@@ -1,0 +1,35 @@
+package sim
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestProbesHaveNamesOfTheirOwn(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range Probes() {
+		require.NotEmpty(t, p.Name)
+		require.NotEmpty(t, p.Title, p.Name)
+		require.False(t, seen[p.Name], p.Name)
+		seen[p.Name] = true
+	}
+}
+
+// A probe that the standard plans never reach says that something is not put to the test any more. How many seeds it takes is
+// measured; a quarter of them reaches most.
+func TestEveryProbeIsReached(t *testing.T) {
+	most := lives(240)
+	reached := liveSeeds(t, "standard", 1, most, Options{})
+	missing := []string{}
+	for _, p := range Probes() {
+		if reached[p.Name] == 0 && !p.Seldom {
+			missing = append(missing, p.Name)
+		}
+	}
+	if most < 240 {
+		require.LessOrEqual(t, len(missing), len(Probes())/3, "%d lives did not reach %q", most, missing)
+		return
+	}
+	require.Empty(t, missing)
+}
