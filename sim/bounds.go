@@ -19,6 +19,7 @@ type logGrowth struct {
 	life    uint64
 	written [4]uint64 // at the last compactions, the newest last
 	count   int
+	peak    uint64 // the highest index that the log ever held, over all lives
 }
 
 func (b *bounds) init(w *World) {
@@ -39,7 +40,8 @@ const entryOverheadBytes = 16
 
 // stepped looks at a node after a step, before its effects are carried out.
 func (b *bounds) stepped(p *process, v *view, e *cluster.Effects, s *cluster.Marks) {
-	q := p.node.Queues()
+	q, g := p.node.Queues(), &b.logs[p.number-1]
+	g.peak = max(g.peak, v.last())
 	b.requests(p, e, &q)
 	if most := max(b.config.AppendsInflightMax, b.config.InflightMax) + votesWaitingMax; q.Appends > most {
 		b.w.fail("bounds", "n%d has %d appends waiting for its disk; up to %d", p.number, q.Appends, most)
@@ -129,7 +131,7 @@ func (b *bounds) batch(index uint64, batch *kv.Batch, e *raftpb.Entry) {
 func (b *bounds) compacted(p *process) {
 	g := &b.logs[p.number-1]
 	if g.life != p.life {
-		*g = logGrowth{life: p.life}
+		*g = logGrowth{life: p.life, peak: g.peak}
 	}
 	copy(g.written[:], g.written[1:])
 	g.written[len(g.written)-1] = p.store.Stats().AppendedBytes
@@ -142,10 +144,11 @@ const segmentHeadBytes = 512
 // segmentsKept is how many segments a log may have beside those that it needs: one that is written, one of which a part is needed, spare files.
 const segmentsKept = 8
 
-// log checks that a log that was compacted several times has dropped what was written before the third-last time.
+// log checks that a log that was compacted several times has dropped what was written before the third-last time. Entries that another leader
+// replaced may keep their segments until a snapshot has passed their highest index.
 func (b *bounds) log(p *process) {
 	g, stats := &b.logs[p.number-1], p.store.Stats()
-	if g.life != p.life || g.count < len(g.written) {
+	if g.life != p.life || g.count < len(g.written) || g.peak > p.node.Marks().Last {
 		return
 	}
 	most := int64(stats.AppendedBytes-g.written[0])*2 + segmentsKept*int64(b.w.plan.Node.SegmentBytes+b.most+segmentHeadBytes)
