@@ -52,7 +52,7 @@ func hashesOf(t *testing.T, what, procs string) string {
 // Two processes, which have other addresses, other maps and another number of threads, live the same lives.
 func TestTwoProcessesLiveTheSame(t *testing.T) {
 	for _, profile := range []string{"standard", "production"} {
-		count := lives(12)
+		count := lives(8)
 		what := fmt.Sprintf("%s %d", profile, count)
 		one, four := hashesOf(t, what, "1"), hashesOf(t, what, "4")
 		require.Equal(t, int(count), strings.Count(one, "\n"))

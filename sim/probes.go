@@ -107,7 +107,7 @@ var probes = [probeCount]Probe{
 	probeSnapshotBeside:     {Name: "entries applied while a snapshot was saved", Title: "the state changed while it was written"},
 	probeSnapshotReceived:   {Name: "snapshot received", Title: "a follower got a whole snapshot"},
 	probeSnapshotInFlight:   {Name: "snapshot installed while entries were in flight", Title: "a follower took a snapshot before its earlier appends were durable"},
-	probeSnapshotRefused:    {Name: "snapshot refused while others wait for the log", Title: "a follower held as many received snapshots as it may"},
+	probeSnapshotRefused:    {Name: "snapshot refused while others wait for the log", Title: "a follower held as many received snapshots as it may", Seldom: true},
 	probeSnapshotUseless:    {Name: "snapshot received and not needed", Title: "raft had no use for it any more"},
 	probeSnapshotBroken:     {Name: "snapshot broken off", Title: "a snapshot did not reach its receiver whole"},
 	probeSnapshotSkipped:    {Name: "request skipped by a snapshot", Title: "a snapshot stood for the entries among which a request may have been"},

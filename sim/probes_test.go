@@ -16,10 +16,12 @@ func TestProbesHaveNamesOfTheirOwn(t *testing.T) {
 	}
 }
 
-// A probe that the standard plans never reach says that something is not put to the test any more. How many seeds it takes is
-// measured; a quarter of them reaches most.
+// probeSeeds is how many standard seeds it takes, with room: at the time of writing the first 48 reached all.
+const probeSeeds = 120
+
+// A probe that the standard plans never reach says that something is not put to the test any more. Fewer lives reach most.
 func TestEveryProbeIsReached(t *testing.T) {
-	most := lives(240)
+	most := lives(probeSeeds)
 	reached := liveSeeds(t, "standard", 1, most, Options{})
 	missing := []string{}
 	for _, p := range Probes() {
@@ -27,7 +29,7 @@ func TestEveryProbeIsReached(t *testing.T) {
 			missing = append(missing, p.Name)
 		}
 	}
-	if most < 240 {
+	if most < probeSeeds {
 		require.LessOrEqual(t, len(missing), len(Probes())/3, "%d lives did not reach %q", most, missing)
 		return
 	}

@@ -48,7 +48,7 @@ func liveSeeds(t *testing.T, profile string, from, to uint64, o Options) (reache
 // LOCKSTEP_SIM_TRACE=1 prints what happens.
 func TestSeeds(t *testing.T) {
 	from := rand.Uint64N(1 << 40)
-	to := from + lives(120) - 1
+	to := from + lives(100) - 1
 	if text := os.Getenv("LOCKSTEP_SIM_SEEDS"); text != "" {
 		_, err := fmt.Sscanf(text, "%d-%d", &from, &to)
 		require.NoError(t, err, "LOCKSTEP_SIM_SEEDS is FROM-TO")
@@ -64,7 +64,7 @@ func TestSeeds(t *testing.T) {
 // The timings that a node has by default are another world than the standard one.
 func TestProductionSeeds(t *testing.T) {
 	from := rand.Uint64N(1 << 40)
-	to := from + lives(12) - 1
+	to := from + lives(10) - 1
 	t.Attr("fresh-seeds", fmt.Sprintf("%d-%d of profile production", from, to))
 	liveSeeds(t, "production", from, to, Options{})
 }
