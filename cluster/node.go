@@ -39,7 +39,7 @@ type Node struct {
 // New returns a node that goes on from what its driver recovered. Committed entries behind the snapshot are applied by
 // the first Steps. The error names what is wrong with the configuration or the recovered state.
 func New(c Config, r Recovered) (*Node, error) {
-	c = c.withDefaults()
+	c = c.WithDefaults()
 	if err := c.validate(); err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func (w *World) quorate(m *cluster.Membership, without *process) bool {
 			continue
 		}
 		left++
-		if last > 0 && !p.durable.holds(uint64(last), w.checks.committed[last]) {
+		if last > cluster.FoundingIndex && !p.durable.holds(uint64(last), w.checks.committed[last].mark) {
 			behind++
 		}
 	}

@@ -93,7 +93,7 @@ func (p *process) refusesSwap(err error) {
 		p.w.fail("start", "n%d does not start on another node's directory, but for another reason: %v", p.number, err)
 		return
 	}
-	p.w.probe("start refused on another node's directory")
+	p.w.probe(probeWrongDirectory)
 	p.leave(err)
 }
 
@@ -127,8 +127,8 @@ func (f *faults) exchange(exchange func(), swapped bool, both ...*process) {
 func exchangeLogs(a, b *vfs.Mem) {
 	dir := path.Join(dataDir, "log")
 	fromA, fromB := take(a, dir), take(b, dir)
-	put(a, fromB)
-	put(b, fromA)
+	fill(a, fromB)
+	fill(b, fromA)
 }
 
 type file struct {
@@ -155,7 +155,7 @@ func take(m *vfs.Mem, dir string) (files []file) {
 	return files
 }
 
-func put(m *vfs.Mem, files []file) {
+func fill(m *vfs.Mem, files []file) {
 	for _, f := range files {
 		if err := m.WriteFile(f.name, f.bytes); err != nil {
 			panic(err)

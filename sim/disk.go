@@ -90,12 +90,12 @@ func (d *disk) crash() {
 
 // tellFate says what became of what was not synced.
 func (d *disk) tellFate(f vfs.Fate) {
-	for _, probe := range []struct {
-		name  string
+	for _, c := range []struct {
+		probe probe
 		count int
-	}{{"name lost in a crash", f.NamesLost}, {"write lost in a crash", f.WritesLost}, {"write torn in a crash", f.WritesTorn}, {"writes reordered by a crash", f.Reordered}} {
-		if probe.count > 0 {
-			d.p.w.probe(probe.name)
+	}{{probeNameLost, f.NamesLost}, {probeWriteLost, f.WritesLost}, {probeWriteTorn, f.WritesTorn}, {probeWritesReordered, f.Reordered}} {
+		if c.count > 0 {
+			d.p.w.probe(c.probe)
 		}
 	}
 }
@@ -193,7 +193,7 @@ func (p *process) interrupt() {
 	}
 	_, err := p.store.Append(p.writing)
 	if err == nil {
-		p.w.probe("durable append never reported")
+		p.w.probe(probeUnreported)
 	} else if !errors.Is(err, errInjected) {
 		p.w.fail("disk", "n%d: an append failed though the disk did nothing wrong: %v", p.number, err)
 	}

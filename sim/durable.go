@@ -13,12 +13,13 @@ import (
 // durableLog is what a process's disk would give back after a loss of power now, as an independent reader finds it by
 // docs/format/log.md. It asks neither the store nor the node: what they believe is what is to be checked.
 type durableLog struct {
-	segment string // name of the one that is being read
-	off     int64  // up to which it was read
-	seed    uint32
-	buffer  []byte
-	names   []string // in logDir
-	listed  bool     // no name became durable since names was made
+	segment  string // name of the one that is being read
+	off      int64  // up to which it was read
+	recycled int    // segments that were read and lie over old ones
+	seed     uint32
+	buffer   []byte
+	names    []string // in logDir
+	listed   bool     // no name became durable since names was made
 
 	first   uint64 // index of entries[0]
 	entries []entryMark
@@ -29,6 +30,7 @@ type durableLog struct {
 
 const (
 	headerBytes      = 72
+	flagRecycled     = 1
 	frameBytes       = 24
 	frameCheckpoint  = 1
 	frameAppend      = 2
@@ -82,6 +84,9 @@ func (d *durableLog) readSegment(m *vfs.Mem, name string) error {
 			return fmt.Errorf("a durable segment of %d bytes", len(b))
 		}
 		d.seed = binary.LittleEndian.Uint32(b[64:])
+		if binary.LittleEndian.Uint32(b[12:])&flagRecycled != 0 {
+			d.recycled++
+		}
 		d.off, b = headerBytes, b[headerBytes:]
 	}
 	for {

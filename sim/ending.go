@@ -30,7 +30,7 @@ func endLiveness(w *World, _ *task) {
 	switch {
 	case w.settled():
 	case !w.affords(nil):
-		w.probe("no progress without a quorum")
+		w.probe(probeNoQuorum)
 	default:
 		w.fail("liveness", "%s, %.1f s after all faults ended", w.stuck(), float64(w.plan.Liveness)/1e9)
 	}
@@ -41,6 +41,9 @@ func (w *World) settled() bool { return w.stuck() == "" }
 
 // stuck says what is not at rest yet.
 func (w *World) stuck() string {
+	if w.arrived < len(w.plan.Operations) {
+		return "not every operation has begun"
+	}
 	for _, c := range w.clients {
 		if c.open > 0 || len(c.waiting) > 0 {
 			return "a client still waits for an answer"
@@ -51,8 +54,8 @@ func (w *World) stuck() string {
 		return "nobody leads"
 	}
 	s := l.node.Marks()
-	if s.Applied != s.Commit {
-		return "the leader has not applied what is committed"
+	if s.Applied != w.checks.replay.applied() {
+		return "the leader has not applied everything that was ever committed"
 	}
 	for _, m := range l.members.Members {
 		p := w.process(m.ID)
@@ -66,12 +69,20 @@ func (w *World) stuck() string {
 			return "a member lags behind"
 		}
 	}
+	for _, p := range w.processes {
+		if p.up && len(p.requests) > 0 {
+			return "a node still holds a request, for which nobody waits any more"
+		}
+	}
 	return ""
 }
 
 // result judges the history and sums up.
 func (w *World) result() Result {
 	w.history.h.Sort()
+	if w.failure == nil && w.ended && w.settled() {
+		w.checks.ending()
+	}
 	if w.failure == nil {
 		w.judge()
 	}
@@ -83,7 +94,7 @@ func (w *World) sum() Result {
 	h := &w.history.h
 	return Result{
 		Failure: w.failure, TraceHash: w.tape.hash.Sum(), Events: w.events, Simulated: w.now, Operations: len(h.Operations),
-		Outcomes: w.history.outcomes, Faults: w.faults.injected, Probes: w.probes, History: h, Steps: w.nodeSteps,
+		Outcomes: w.history.outcomes, Faults: w.faults.injected, Probes: w.reachedByName(), History: h, Steps: w.nodeSteps,
 	}
 }
 
@@ -94,7 +105,7 @@ func (w *World) judge() {
 	case v.Verdict == verdict.Linearizable || v.Checked == 0:
 	case v.Verdict == verdict.Undecided:
 		// Conditions that failed tell the revision that they met, not the value: several lost writes may have it.
-		w.probe("history undecided")
+		w.probe(probeUndecided)
 	case len(v.Contradictions) > 0:
 		w.contradicted(&v.Contradictions[0])
 	default:

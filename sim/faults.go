@@ -146,6 +146,9 @@ func (f *faults) keep(i int, fault *plan.Fault, p *process) {
 	}
 }
 
+// leftBehind are the probes of nodes that are not healed, by what they suffer from.
+var leftBehind = map[plan.Kind]probe{plan.Crash: probeLeftDown, plan.Isolate: probeLeftAlone}
+
 // endAll ends every fault, in order; but for those that stay, as long as the others are a quorum. They may be no more, if the membership
 // has changed.
 func (f *faults) endAll() {
@@ -153,7 +156,7 @@ func (f *faults) endAll() {
 	stays := f.w.affords(nil)
 	for i := range f.w.plan.Faults {
 		if p := f.stays[i]; p != nil && stays {
-			f.w.probe("node left behind by " + string(p.away))
+			f.w.probe(leftBehind[p.away])
 			continue
 		} else if p != nil {
 			p.away = ""

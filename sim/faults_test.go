@@ -12,8 +12,6 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 )
 
-const second = plan.Duration(1e9)
-
 // small is a plan of 30 s on a network and disks that do nothing wrong, with a write and a read each 50 ms.
 func small(seed uint64, nodes, spares int, faults ...plan.Fault) *plan.Plan {
 	p := &plan.Plan{
@@ -32,8 +30,8 @@ func small(seed uint64, nodes, spares int, faults ...plan.Fault) *plan.Plan {
 	return p
 }
 
-// change adds an operation on the membership.
-func change(p *plan.Plan, at plan.Duration, do plan.Action, node int) {
+// changeAt adds an operation on the membership.
+func changeAt(p *plan.Plan, at plan.Duration, do plan.Action, node int) {
 	p.Operations = append(p.Operations, plan.Operation{At: at, Client: 1, Do: do, Node: node, Number: len(p.Operations) + 1})
 }
 
@@ -96,10 +94,10 @@ func doneAfter(r Result, at plan.Duration) (n int) {
 
 func TestAWipedNodeIsRefusedAndReplaced(t *testing.T) {
 	p := small(1, 3, 1, plan.Fault{At: 5 * second, For: second, Do: plan.Wipe, Node: "3"})
-	change(p, 10*second, plan.Remove, 3)
-	change(p, 11*second, plan.AddMember, 4)
-	for at := 12 * second; at < 20*second; at += second {
-		change(p, at, plan.Promote, 4)
+	changeAt(p, 10*second, plan.Remove, 3)
+	changeAt(p, 11*second, plan.AddMember, 4)
+	for at := plan.Duration(12 * second); at < 20*second; at += second {
+		changeAt(p, at, plan.Promote, 4)
 	}
 	w, r := lived(t, p)
 	require.NotZero(t, r.Probes["node without its directory refused by its peers"])
@@ -111,7 +109,7 @@ func TestAWipedNodeIsRefusedAndReplaced(t *testing.T) {
 // A spare that was wiped before it was added is as good as new; one that was wiped afterwards is refused.
 func TestAWipedSpare(t *testing.T) {
 	p := small(2, 3, 1, plan.Fault{At: second, For: second, Do: plan.Wipe, Node: "4"})
-	change(p, 5*second, plan.AddMember, 4)
+	changeAt(p, 5*second, plan.AddMember, 4)
 	w, r := lived(t, p)
 	require.Zero(t, r.Probes["node without its directory refused by its peers"])
 	require.Equal(t, "1234l", members(w.budget.latest))
@@ -149,9 +147,9 @@ func TestTheBudgetIsJudgedByTheDisks(t *testing.T) {
 	require.False(t, w.affords(w.process(3)), "one of three would be left")
 	w.process(2).lost = false
 	mark := entryMark{term: 1, digest: 7}
-	w.checks.committed = []entryMark{{}, mark}
+	w.checks.committed = append(w.checks.committed, committedEntry{mark: mark})
 	for _, n := range []uint64{1, 3} {
-		w.process(n).durable = durableLog{first: 1, entries: []entryMark{mark}}
+		w.process(n).durable = durableLog{first: cluster.FoundingIndex + 1, entries: []entryMark{mark}}
 	}
 	require.True(t, w.affords(w.process(3)), "n1 has it, and no quorum is without n1")
 	w.process(1).durable = durableLog{}

@@ -53,6 +53,9 @@ func (p *process) accepts(k *packet) bool {
 	case k.target != (cluster.Instance{}) && k.target != p.instance:
 		return false // it was meant for the directory that this process had once
 	case p.refuses(k.from, k.instance):
+		if slices.Contains(p.members.Removed, k.from) {
+			p.w.probe(probeStranger)
+		}
 		return false
 	case p.known(k.from) == k.instance || k.target == p.instance:
 		return true
@@ -84,7 +87,7 @@ func knock(w *World, t *task) {
 // turnedAway ends a process for good: its directory is not the one that its peers know.
 func (p *process) turnedAway(by *process) {
 	p.w.emit(trace.Event{Kind: trace.Exit, Node: p.number, Peer: by.number, Text: fmt.Sprintf("refused by n%d: it has lost its directory, or was removed", by.number)})
-	p.w.probe("node without its directory refused by its peers")
+	p.w.probe(probeTurnedAway)
 	p.close()
 	p.halt()
 }

@@ -29,6 +29,7 @@ type process struct {
 	clock   clock
 	up      bool
 	life    uint64 // counts starts: tasks of an earlier life are void
+	epoch   uint64 // of this start
 	paused  bool
 	// What has happened to the directory, or will not end.
 	unborn  bool      // it is gone, and made at the next start
@@ -169,8 +170,8 @@ func (p *process) begin() {
 	recovered, epoch, err := p.recover()
 	p.disk.recovering = false
 	if p.disk.lost {
+		p.w.probe(probeRecoveryPower)
 		p.crash("power lost during recovery")
-		p.w.probe("power lost during recovery")
 		p.w.later(p.local.Between(10_000_000, 2_000_000_000), start, p.number, p.life, nil)
 		return
 	}
@@ -194,7 +195,9 @@ func (p *process) begin() {
 	p.node, p.machine, p.members, p.role = node, recovered.Machine, recovered.Membership, cluster.Role{Term: recovered.HardState.Term}
 	p.up, p.paused, p.waking = true, false, false
 	p.requests = map[uint64]*request{}
+	p.epoch = epoch
 	p.w.checks.started(p, &recovered)
+	p.w.witness.started(p, &recovered)
 	p.w.emit(trace.Event{Kind: trace.Start, Node: p.number, Numbers: numbers{epoch, recovered.HardState.Term, recovered.HardState.Commit,
 		recovered.Snapshot.Index, uint64(len(recovered.Entries))}})
 	p.tellState()
@@ -224,7 +227,7 @@ func (p *process) recover() (r cluster.Recovered, epoch uint64, err error) {
 		return r, 0, err
 	}
 	if read.TailCutBytes > 0 {
-		p.w.probe("torn tail cut on recovery")
+		p.w.probe(probeTornTail)
 	}
 	r = cluster.Recovered{HardState: read.HardState, Snapshot: read.Snapshot, Entries: read.Entries, Restarted: read.Restarted}
 	if read.Snapshot.Index != 0 {
@@ -232,7 +235,7 @@ func (p *process) recover() (r cluster.Recovered, epoch uint64, err error) {
 		if r.Machine, meta, err = p.restore(read.Snapshot); err != nil {
 			return r, 0, err
 		}
-		p.w.probe("started from a snapshot")
+		p.w.probe(probeSnapshotStart)
 		r.Membership, r.ConfState, err = cluster.DecodeMembership(meta.Cluster)
 		return r, read.Epoch, err
 	}
@@ -264,6 +267,7 @@ func (p *process) cannotStart(err error) {
 		p.refusesSwap(err)
 	case p.refusesRot(err):
 	case errors.Is(err, errInjected):
+		p.w.probe(probeRecoveryError)
 		p.leave(err)
 		p.w.later(p.local.Between(100_000_000, 2_000_000_000), start, p.number, p.life, nil)
 	case errors.Is(err, fs.ErrNotExist):
@@ -276,14 +280,19 @@ func (p *process) cannotStart(err error) {
 }
 
 func (p *process) config(epoch uint64) cluster.Config {
-	o := &p.w.plan.Node
+	c := configOf(&p.w.plan.Node)
+	c.ID, c.Epoch, c.Machine, c.Logger = p.number, epoch, p.w.machineOptions(), raftLog{p}
+	return c
+}
+
+// configOf is what all nodes have in common.
+func configOf(o *plan.Node) cluster.Config {
 	return cluster.Config{
-		ID: p.number, Epoch: epoch, TickNanos: int64(o.Tick), ElectionTicks: o.ElectionTicks, HeartbeatTicks: o.HeartbeatTicks,
+		TickNanos: int64(o.Tick), ElectionTicks: o.ElectionTicks, HeartbeatTicks: o.HeartbeatTicks,
 		RequestTicks: o.RequestTicks, EntryBytesMax: o.EntryBytes, EntryCommandsMax: o.EntryCommands, MessageBytesMax: uint64(o.MessageBytes),
 		InflightMax: o.Inflight, ApplyBytesMax: uint64(o.ApplyBytes), AppendsInflightMax: o.AppendsInflight,
 		PendingMax: o.Pending, UncommittedBytesMax: uint64(o.Uncommitted), ReadRetryTicks: o.ReadRetryTicks, MaintainSteps: o.MaintainSteps,
 		DataBytesMax: int64(o.DataBytes), SnapshotEntries: uint64(o.SnapshotEntries), SnapshotBytes: uint64(o.SnapshotBytes), TailEntries: uint64(o.TailEntries), LeaseReads: o.LeaseReads,
-		Machine: p.w.machineOptions(), Logger: raftLog{p},
 	}
 }
 
@@ -346,10 +355,12 @@ func (p *process) step(events []cluster.Event) {
 	}
 	for i := range events {
 		if s := events[i].Staged; s != nil && !effects.Takes(s) {
+			w.probe(probeSnapshotUseless)
 			p.store.Release(cluster.SnapshotMark{Index: s.Meta.Index, Term: s.Meta.Term})
 		}
 	}
 	w.checks.stepped(p, &effects)
+	w.witness.stepped(p, events, &effects)
 	p.tellState()
 	p.carryOut(&effects)
 	if effects.More {
@@ -402,7 +413,6 @@ func (p *process) carryOut(e *cluster.Effects) {
 }
 
 func (p *process) onRole(r cluster.Role) {
-	before := p.role
 	p.role = r
 	p.w.emit(trace.Event{Kind: trace.Role, Node: p.number, Peer: r.Leader, What: r.State.String(), Numbers: numbers{r.Term}})
 	if r.State == cluster.Leader && r.Term > p.w.led {
@@ -411,9 +421,6 @@ func (p *process) onRole(r cluster.Role) {
 	}
 	if r.State == cluster.Candidate || r.State == cluster.PreCandidate {
 		p.w.faults.rising(p)
-	}
-	if before.State == cluster.Leader && r.State != cluster.Leader && len(p.requests) > 0 {
-		p.w.probe("leader lost with requests open")
 	}
 }
 
@@ -434,6 +441,7 @@ func (p *process) halt() {
 	p.node, p.store, p.machine = nil, nil, nil
 	p.inbox, p.queued, p.writing, p.compact = nil, nil, nil, 0
 	p.abandon()
+	p.w.witness.down()
 }
 
 // close lets the directory go, as the end of a process does. What it wrote stays in the page cache.
@@ -453,7 +461,7 @@ func (p *process) exit(err error) {
 		p.w.fail("disk", "n%d ended though its disk did nothing wrong: %v", p.number, err)
 		return
 	}
-	p.w.probe("ended after a disk error")
+	p.w.probe(probeEnded)
 	p.close()
 	p.halt()
 	p.w.later(p.local.Between(100_000_000, 2_000_000_000), start, p.number, p.life, nil)

@@ -126,7 +126,7 @@ func (p *process) rots(r *rot, mask int) {
 		p.durable.reset()
 		p.readDurable()
 	}
-	p.w.probe("rot in the " + r.part)
+	p.w.probe(rotted[r.part])
 }
 
 // rotTail is for a process that has just lost its power between a write and its sync.
@@ -228,12 +228,22 @@ func (r *rot) inVersion() bool {
 	return r.off >= 8 && r.off < 12
 }
 
+// rotted and rotRefused are the probes of rot, by the part of the directory.
+var (
+	rotted = map[string]probe{
+		plan.PartLog: probeRotLog, plan.PartTail: probeRotTail, plan.PartSnapshot: probeRotSnapshot, plan.PartIdentity: probeRotIdentity,
+	}
+	rotRefused = map[string]probe{
+		plan.PartLog: probeRefusedLog, plan.PartSnapshot: probeRefusedSnapshot, plan.PartIdentity: probeRefusedIdentity,
+	}
+)
+
 // refusesRot judges a start that was refused; false if nothing explains it.
 func (p *process) refusesRot(err error) bool {
 	if p.rot == nil || !p.rot.explains(err) {
 		return false
 	}
-	p.w.probe("start refused because of rot in the " + p.rot.part)
+	p.w.probe(rotRefused[p.rot.part])
 	p.leave(err)
 	if p.local.Below(2) == 0 {
 		// The operator clears the directory and tries again, although the documentation says otherwise.
@@ -259,12 +269,12 @@ func (p *process) outlivedRot(r *cluster.Recovered) {
 	case plan.PartLog, plan.PartIdentity:
 		p.w.fail("rot", "n%d started, though byte %d of %s, which was durable, had rotted", p.number, p.rot.off, p.rot.name)
 	case plan.PartTail:
-		p.w.probe("rotten tail cut on recovery")
+		p.w.probe(probeRottenTailCut)
 	case plan.PartSnapshot:
 		if path.Base(p.rot.name) == snapshotFile(r.Snapshot) {
 			p.w.fail("rot", "n%d started from %s, though byte %d of it had rotted", p.number, p.rot.name, p.rot.off)
 		}
-		p.w.probe("rotten snapshot passed over")
+		p.w.probe(probeRottenSnapshotPassed)
 	}
 	p.rot, p.lost = nil, false
 }

@@ -81,41 +81,41 @@ func (d *disk) act(t *trap, op vfs.Op) error {
 	case fails:
 		return fmt.Errorf("%w: %w", syscall.EIO, errInjected)
 	case writesShort:
-		d.p.w.probe("write cut short by an error")
+		d.p.w.probe(probeShortWrite)
 		return &vfs.ShortWriteError{Bytes: d.p.local.Below(op.Len), Err: fmt.Errorf("%w: %w", syscall.EIO, errInjected)}
 	case rotsTail:
 		d.rots = true
 	}
 	d.lost = true
-	d.p.w.probe("power lost at a chosen disk operation")
-	if moment := d.moment(op); moment != "" {
-		d.p.w.probe("power lost " + moment)
+	d.p.w.probe(probeChosenOperation)
+	if moment, ok := d.moment(op); ok {
+		d.p.w.probe(moment)
 	}
 	return errPower
 }
 
 func inLog(op vfs.Op) bool { return strings.HasPrefix(op.Name, path.Join(dataDir, "log")) }
 
-// moment names an operation before which a loss of power is of interest; "" if it is none.
-func (d *disk) moment(op vfs.Op) string {
+// moment names an operation before which a loss of power is of interest; false if it is none.
+func (d *disk) moment(op vfs.Op) (probe, bool) {
 	inSnapshots := strings.HasPrefix(op.Name, path.Join(dataDir, "snapshots"))
 	switch {
 	case d.recovering:
 	case op.Kind == vfs.OpSync && inLog(op):
-		return "between write and sync"
+		return probeWriteSync, true
 	case (op.Kind == vfs.OpRename || op.Kind == vfs.OpSyncDir) && inSnapshots:
-		return "during a snapshot's rename"
+		return probeSnapshotRename, true
 	case op.Kind == vfs.OpRename && inLog(op):
-		return "while a segment began"
+		return probeSegmentRename, true
 	}
-	return ""
+	return 0, false
 }
 
 // persisted is asked once an append is durable, before anybody hears of it: true if the power is lost then.
 func (d *disk) persisted() bool {
 	for _, t := range d.traps {
 		if t.persisted && t.springs() {
-			d.p.w.probe("power lost between sync and send")
+			d.p.w.probe(probeSyncSend)
 			return true
 		}
 	}

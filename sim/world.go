@@ -62,16 +62,18 @@ type World struct {
 	faults    faults
 	checks    checks
 	budget    budget
+	witness   witness
 	tape      tape
 	history   recording
 	jitter    reader
 	led       uint64 // the highest term in which somebody led
 	nodeSteps int
+	arrived   int // operations whose time has come
 
 	failure *Failure
-	probes  map[string]int
-	ended   bool // the safety phase is over
-	over    bool // all is
+	reached [probeCount]int // by probe
+	ended   bool            // the safety phase is over
+	over    bool            // all is
 }
 
 // only keeps a second World from running beside the first.
@@ -137,10 +139,11 @@ func Run(p *plan.Plan, o Options) Result {
 }
 
 func newWorld(p *plan.Plan, o Options) *World {
-	w := &World{plan: p, probes: map[string]int{}}
+	w := &World{plan: p}
 	w.tape.init(&o)
 	w.network.init(w)
 	w.checks.init(w)
+	w.witness.init(w)
 	w.faults.init(w)
 	for i := 1; i <= p.Nodes+p.Spares; i++ {
 		w.processes = append(w.processes, newProcess(w, uint64(i)))
@@ -215,12 +218,6 @@ func reseed(w *World, t *task) {
 	for _, c := range w.clients {
 		c.random = plan.NewStream(t.a, "client", uint64(c.number))
 	}
-}
-
-// probe counts something that must happen sometimes.
-func (w *World) probe(name string) {
-	w.probes[name]++
-	w.emit(trace.Event{Kind: trace.Probe, What: name})
 }
 
 func (w *World) process(number uint64) *process { return w.processes[number-1] }

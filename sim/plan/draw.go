@@ -129,7 +129,7 @@ func (d *draw) operations() {
 	d.replace()
 	for i := 1; i <= keys; i++ {
 		// Behind everything: whatever was acknowledged must still be there.
-		d.p.Operations = append(d.p.Operations, Operation{At: d.p.Safety + 10*second, Client: 1, Do: Get, Key: fmt.Sprintf("k%d", i), Number: len(d.p.Operations) + 1})
+		d.p.Operations = append(d.p.Operations, Operation{At: d.p.Safety + 3*second, Client: 1, Do: Get, Key: fmt.Sprintf("k%d", i), Number: len(d.p.Operations) + 1})
 	}
 	sort.SliceStable(d.p.Operations, func(i, j int) bool { return d.p.Operations[i].At < d.p.Operations[j].At })
 }
