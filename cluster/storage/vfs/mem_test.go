@@ -267,11 +267,11 @@ func TestReservedSpaceIsZeros(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, f.Truncate(103))
 	require.NoError(t, f.Preallocate(200))
-	_, err = f.WriteAt([]byte("x"), 150)
+	_, err = f.WriteAt([]byte("x"), 120)
 	require.NoError(t, err)
 	want := make([]byte, 200)
 	copy(want[100:], "wri")
-	want[150] = 'x'
+	want[120] = 'x'
 	whole := make([]byte, 300)
 	n, err := f.ReadAt(whole, 0)
 	require.Equal(t, io.EOF, err)
@@ -293,7 +293,13 @@ func TestReservedSpaceIsZeros(t *testing.T) {
 	b, err = m.ReadFile("a")
 	require.NoError(t, err)
 	require.Equal(t, want, b, "a flipped bit settles the file")
-	b, err = m.Crash(func(int) int { return 0 }).ReadFile("a")
-	require.NoError(t, err)
-	require.Equal(t, want, b)
+
+	m = m.Crash(func(int) int { return 0 })
+	require.NoError(t, m.FlipBit("a", 0, 3))
+	want[0] = 8
+	for _, after := range []*Mem{m, m.Crash(func(int) int { return 0 })} {
+		b, err = after.ReadFile("a")
+		require.NoError(t, err)
+		require.Equal(t, want, b)
+	}
 }
