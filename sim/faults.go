@@ -17,12 +17,13 @@ type faults struct {
 	injected map[string]int
 	waiting  []int // faults that wait for a node to become candidate
 	undo     map[int]func()
+	struck   map[int]uint64   // who suffers
 	stays    map[int]*process // who suffers from a fault that is not healed
 }
 
 func (f *faults) init(w *World) {
 	f.w, f.random, f.injected = w, plan.NewStream(w.plan.Seed, "faults", 0), map[string]int{}
-	f.undo, f.stays = map[int]func(){}, map[int]*process{}
+	f.undo, f.struck, f.stays = map[int]func(){}, map[int]uint64{}, map[int]*process{}
 }
 
 // schedule puts all faults on the agenda.
@@ -122,7 +123,7 @@ func (f *faults) mark(i int, fault *plan.Fault, p *process) {
 	}
 	node := ""
 	if p != nil {
-		node, e.Node = fmt.Sprintf("n%d", p.number), p.number
+		node, e.Node, f.struck[i] = fmt.Sprintf("n%d", p.number), p.number, p.number
 	}
 	f.w.emit(e)
 	f.w.history.mark(f.w.now, to, node, string(fault.Do))
@@ -135,7 +136,7 @@ func (f *faults) end(i int) {
 	if undo := f.undo[i]; undo != nil {
 		delete(f.undo, i)
 		undo()
-		f.w.emit(trace.Event{Kind: trace.Heal, What: string(f.w.plan.Faults[i].Do), Numbers: numbers{uint64(i)}})
+		f.w.emit(trace.Event{Kind: trace.Heal, Node: f.struck[i], What: string(f.w.plan.Faults[i].Do), Numbers: numbers{uint64(i)}})
 	}
 }
 

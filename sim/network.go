@@ -149,10 +149,23 @@ func (n *network) release() {
 func deliver(w *World, t *task) {
 	k := t.it.(*packet)
 	k.copies--
-	if p := w.process(k.to); p.up && w.network.cut[k.from][k.to] == 0 && p.accepts(k) {
+	p := w.process(k.to)
+	switch {
+	case !p.up:
+		w.undelivered(k, "to a node that is down")
+	case w.network.cut[k.from][k.to] > 0:
+		w.undelivered(k, "on a link that was cut")
+	case !p.accepts(k):
+		w.undelivered(k, "to a node that does not take it")
+	default:
 		p.receive(k)
 	}
 	w.network.recycle(k)
+}
+
+// undelivered tells of a message that was sent and does not arrive.
+func (w *World) undelivered(k *packet, why string) {
+	w.emit(trace.Event{Kind: trace.Lose, Node: k.from, Peer: k.to, What: messageNames[k.kind], Text: why, Numbers: numbers{4: k.number}})
 }
 
 // receive takes a copy of a packet's message.

@@ -165,6 +165,7 @@ func start(w *World, t *task) {
 // begin recovers and goes on.
 func (p *process) begin() {
 	p.life++
+	p.told = cluster.Marks{}
 	p.disk.resume()
 	p.disk.recovering = true
 	recovered, epoch, err := p.recover()
