@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -42,7 +44,10 @@ func printHashes(text string) {
 func hashesOf(t *testing.T, what, procs string) string {
 	exe, err := os.Executable()
 	require.NoError(t, err)
-	c := exec.Command(exe)
+	return hashesBy(t, exec.Command(exe), what, procs)
+}
+
+func hashesBy(t *testing.T, c *exec.Cmd, what, procs string) string {
 	c.Env = append(os.Environ(), hashesVariable+"="+what, "GOMAXPROCS="+procs)
 	out, err := c.CombinedOutput()
 	require.NoError(t, err, string(out))
@@ -58,4 +63,22 @@ func TestTwoProcessesLiveTheSame(t *testing.T) {
 		require.Equal(t, int(count), strings.Count(one, "\n"))
 		require.Equal(t, one, four)
 	}
+}
+
+// Another architecture orders its memory, sizes its registers and fuses its arithmetic in other ways. The lives are the same.
+func TestAnotherArchitectureLivesTheSame(t *testing.T) {
+	emulator, err := exec.LookPath("qemu-aarch64")
+	if err != nil || runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		t.Skip("needs linux on amd64 with qemu-aarch64 to run arm64 code; install qemu-user")
+	}
+	if testing.Short() {
+		t.Skip("builds the simulator for arm64; run without -short")
+	}
+	binary := filepath.Join(t.TempDir(), "sim.test")
+	build := exec.Command("go", "test", "-c", "-o", binary, ".")
+	build.Env = append(os.Environ(), "GOARCH=arm64", "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, string(out))
+	const what = "standard 2"
+	require.Equal(t, hashesOf(t, what, "1"), hashesBy(t, exec.Command(emulator, binary), what, "1"))
 }
