@@ -3,7 +3,6 @@ package sim
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/lockstepdb/lockstep/cluster"
 	"github.com/lockstepdb/lockstep/cluster/storage"
@@ -34,34 +33,36 @@ func (p *process) owns(id storage.Identity) error {
 	return nil
 }
 
-// known is the instance under which a process knows a node; zero if it does not.
-func (p *process) known(number uint64) cluster.Instance {
-	member, _ := p.members.Find(number)
-	return member.Instance
-}
-
-// refuses says whether a process turns a node away for good: it knows another instance under that number, or it knows that the
-// node was removed.
-func (p *process) refuses(number uint64, instance cluster.Instance) bool {
-	known := p.known(number)
-	return known != (cluster.Instance{}) && known != instance || slices.Contains(p.members.Removed, number)
+// standing is what a process makes of a node, by the rule that package host follows, too.
+func (p *process) standing(of cluster.Introduction) cluster.Standing {
+	return p.members.Standing(p.instance, of)
 }
 
 // accepts says whether a peer's message may come in.
-func (p *process) accepts(k *packet) bool {
-	switch {
-	case k.target != (cluster.Instance{}) && k.target != p.instance:
-		return false // it was meant for the directory that this process had once
-	case p.refuses(k.from, k.instance):
-		if slices.Contains(p.members.Removed, k.from) {
-			p.w.probe(probeStranger)
-		}
-		return false
-	case p.known(k.from) == k.instance || k.target == p.instance:
+func (p *process) accepts(of cluster.Introduction) bool {
+	switch p.standing(of) {
+	case cluster.KnownPeer, cluster.Guest:
 		return true
+	case cluster.Expelled:
+		p.w.probe(probeStranger)
+		return false
+	case cluster.Stranger:
+		// One that joins talks to whom it is configured to find.
+		return len(p.members.Members) == 0 && int(of.Node) <= p.w.plan.Nodes
 	}
-	// One that joins talks to whom it is configured to find.
-	return len(p.members.Members) == 0 && int(k.from) <= p.w.plan.Nodes
+	return false
+}
+
+// introduce is what a process says of itself to another.
+func (p *process) introduce(to uint64) cluster.Introduction {
+	known, _ := p.members.Find(to)
+	return cluster.Introduction{Node: p.number, Instance: p.instance, Target: known.Instance}
+}
+
+// turnsAway says whether a process refuses another for good.
+func (p *process) turnsAway(q *process) bool {
+	s := p.standing(q.introduce(p.number))
+	return s == cluster.Replaced || s == cluster.Expelled
 }
 
 // knockEvery is how often a node without a membership shakes hands with the founding nodes.
@@ -76,7 +77,7 @@ func knock(w *World, t *task) {
 		return
 	}
 	for _, q := range w.processes[:w.plan.Nodes] {
-		if q != p && q.up && !q.paused && w.network.cut[p.number][q.number] == 0 && w.network.cut[q.number][p.number] == 0 && q.refuses(p.number, p.instance) {
+		if q != p && q.up && !q.paused && w.network.cut[p.number][q.number] == 0 && w.network.cut[q.number][p.number] == 0 && q.turnsAway(p) {
 			p.turnedAway(q)
 			return
 		}

@@ -41,8 +41,7 @@ func (l *loss) hits(k *packet) bool {
 // packet is a peer message on its way. Its bytes are not changed before its last copy is gone, so that it can be delivered twice.
 type packet struct {
 	from, to uint64
-	instance cluster.Instance // of the sender
-	target   cluster.Instance // of the receiver, as the sender knows it; zero if it does not
+	sender   cluster.Introduction
 	kind     raftpb.MessageType
 	number   uint64 // counts the messages of a life
 	bytes    []byte
@@ -101,7 +100,7 @@ func (n *network) pack(from *process, m *raftpb.Message) *packet {
 	n.free = n.free[:last]
 	n.sent++
 	bytes := cluster.AppendMessage(slices.Grow(k.bytes[:0], cluster.MessageSize(m)), m)
-	*k = packet{from: from.number, to: m.GetTo(), instance: from.instance, target: from.known(m.GetTo()), kind: m.GetType(), number: n.sent, bytes: bytes}
+	*k = packet{from: from.number, to: m.GetTo(), sender: from.introduce(m.GetTo()), kind: m.GetType(), number: n.sent, bytes: bytes}
 	return k
 }
 
@@ -155,7 +154,7 @@ func deliver(w *World, t *task) {
 		w.undelivered(k, "to a node that is down")
 	case w.network.cut[k.from][k.to] > 0:
 		w.undelivered(k, "on a link that was cut")
-	case !p.accepts(k):
+	case !p.accepts(k.sender):
 		w.undelivered(k, "to a node that does not take it")
 	default:
 		p.receive(k)

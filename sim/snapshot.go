@@ -179,7 +179,7 @@ func (j *transfer) chunk(w *World) (done bool, err error) {
 
 // open prepares the receiver.
 func (j *transfer) open(to, from *process) (err error) {
-	if to.receiving || !to.accepts(&packet{from: j.from, instance: from.instance, target: from.known(j.to)}) {
+	if to.receiving || !to.accepts(from.introduce(j.to)) {
 		return errStream
 	}
 	j.toLife = to.life
