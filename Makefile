@@ -16,7 +16,7 @@ TOOLS     := $(CURDIR)/bin/tools
 PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help up down build run lint fmt test test-quick cover fuzz generate verify clean tools check sim chaos failover vuln generated cross no-replace
+.PHONY: help up down build run lint fmt test test-quick cover fuzz generate verify clean tools check sim sim-bugs chaos failover vuln generated cross no-replace
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -74,6 +74,9 @@ check: build ## judge the histories in linearizability/testdata and those of the
 
 sim: build ## live clusters under faults in simulated time, for a minute on all cores (ARGS="--seeds 100 --from 4000"); reports in reports/sim
 	@bin/lockstep sim $(ARGS)
+
+sim-bugs: ## plant each known bug and count the seeds until the simulator finds it (ARGS="-starts 5 read-joins-round"); some hours on one core
+	@$(GO) run ./sim/bugs/kill $(ARGS)
 
 chaos: build ## real processes under real faults for two minutes, and a checked history (ARGS="--nodes 5 --for 10m --faults kill,pause"); reports in reports/chaos
 	@bin/lockstep chaos $(if $(filter-out file,$(origin NODES)),--nodes $(NODES)) $(ARGS)

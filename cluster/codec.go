@@ -53,6 +53,15 @@ func (d *decoder) fail(reason string) {
 func (d *decoder) rest() int { return len(d.all) - d.at }
 
 func (d *decoder) number() uint64 {
+	if d.err == nil && d.at < len(d.all) && d.all[d.at] < 0x80 {
+		d.at++
+		return uint64(d.all[d.at-1])
+	}
+	return d.longNumber()
+}
+
+// longNumber reads a number of any length. Most have one byte, which number reads without a call.
+func (d *decoder) longNumber() uint64 {
 	if d.err != nil {
 		return 0
 	}

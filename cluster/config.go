@@ -75,8 +75,8 @@ type Config struct {
 	Machine kv.Options
 }
 
-// withDefaults fills in what is zero.
-func (c Config) withDefaults() Config {
+// WithDefaults returns c with zero fields replaced by their defaults.
+func (c Config) WithDefaults() Config {
 	setDefault(&c.TickNanos, 50e6)
 	setDefault(&c.ElectionTicks, 10)
 	setDefault(&c.HeartbeatTicks, 1)

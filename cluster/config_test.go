@@ -36,7 +36,7 @@ func TestNewRefusesAMachineOfAnotherIndex(t *testing.T) {
 
 // TestLeaseIsShorterThanAnyElection: a follower refuses its vote for ElectionTicks ticks, the first two of which may come early.
 func TestLeaseIsShorterThanAnyElection(t *testing.T) {
-	c := Config{ID: 1, Epoch: 1, LeaseReads: true}.withDefaults()
+	c := Config{ID: 1, Epoch: 1, LeaseReads: true}.WithDefaults()
 	require.Positive(t, c.leaseNanos())
 	require.Less(t, c.leaseNanos()+c.LeaseDriftNanos, int64(c.ElectionTicks-1)*c.TickNanos)
 }

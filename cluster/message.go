@@ -68,7 +68,7 @@ func messageFlags(m *raftpb.Message) (flags uint64) {
 // DecodeMessage decodes into a message of its own. Entries' data and the context alias b, which must not change afterwards.
 // The error is a *DecodeError.
 func DecodeMessage(b []byte) (*raftpb.Message, error) {
-	d := &decoder{what: "message", all: b}
+	d := decoder{what: "message", all: b}
 	m := d.message()
 	if err := d.end(); err != nil {
 		return nil, err
@@ -76,24 +76,32 @@ func DecodeMessage(b []byte) (*raftpb.Message, error) {
 	return m, nil
 }
 
+// decodedMessage keeps what a message's fields point to beside it: one allocation instead of eleven.
+type decodedMessage struct {
+	message raftpb.Message
+	numbers [8]uint64
+	kind    raftpb.MessageType
+	reject  bool
+}
+
 func (d *decoder) message() *raftpb.Message {
 	if v := d.number(); d.err == nil && v != messageVersion {
 		d.fail("unknown version")
 	}
-	// One array instead of an allocation for each of proto2's pointers.
-	kind := raftpb.MessageType(d.bounded("message type", messageTypeMax))
-	f := &[8]uint64{}
+	o := &decodedMessage{kind: raftpb.MessageType(d.bounded("message type", messageTypeMax))}
+	f := &o.numbers
 	for i := range f {
 		f[i] = d.number()
 	}
 	flags := d.bounded("flags", messageReject|messageSnapshot)
-	m := &raftpb.Message{
-		Type: &kind, To: &f[0], From: &f[1], Term: &f[2], LogTerm: &f[3], Index: &f[4], Commit: &f[5], Vote: &f[6], RejectHint: &f[7],
-		Context: d.bytes(),
-		Entries: d.entries(),
-	}
+	m := &o.message
+	m.Type, m.To, m.From, m.Term, m.LogTerm = &o.kind, &f[0], &f[1], &f[2], &f[3]
+	m.Index, m.Commit, m.Vote, m.RejectHint = &f[4], &f[5], &f[6], &f[7]
+	m.Context = d.bytes()
+	m.Entries = d.entries()
 	if flags&messageReject != 0 {
-		m.Reject = new(true)
+		o.reject = true
+		m.Reject = &o.reject
 	}
 	if flags&messageSnapshot != 0 {
 		m.Snapshot = &raftpb.Snapshot{Metadata: &raftpb.SnapshotMetadata{
@@ -114,7 +122,7 @@ func appendEntries(dst []byte, entries []*raftpb.Entry) []byte {
 	return dst
 }
 
-// decodedEntry keeps an entry's pointed-to fields beside it: one allocation instead of four.
+// decodedEntry keeps an entry's pointed-to fields beside it. Those of a message share one allocation, as their data do.
 type decodedEntry struct {
 	entry       raftpb.Entry
 	term, index uint64
@@ -126,9 +134,10 @@ func (d *decoder) entries() []*raftpb.Entry {
 	if n == 0 || d.err != nil {
 		return nil
 	}
-	list := make([]*raftpb.Entry, n)
+	list, block := make([]*raftpb.Entry, n), make([]decodedEntry, n)
 	for i := range list {
-		e := &decodedEntry{term: d.number(), index: d.number(), kind: raftpb.EntryType(d.bounded("entry type", entryTypeMax))}
+		e := &block[i]
+		e.term, e.index, e.kind = d.number(), d.number(), raftpb.EntryType(d.bounded("entry type", entryTypeMax))
 		e.entry.Term, e.entry.Index, e.entry.Type = &e.term, &e.index, &e.kind
 		e.entry.Data = d.bytes()
 		list[i] = &e.entry

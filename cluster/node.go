@@ -39,7 +39,7 @@ type Node struct {
 // New returns a node that goes on from what its driver recovered. Committed entries behind the snapshot are applied by
 // the first Steps. The error names what is wrong with the configuration or the recovered state.
 func New(c Config, r Recovered) (*Node, error) {
-	c = c.withDefaults()
+	c = c.WithDefaults()
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
@@ -122,9 +122,10 @@ func (n *Node) handle(e *Event) {
 func (n *Node) drive() {
 	n.cancelRequests()
 	n.drainReady()
-	n.propose()
-	n.startReads()
-	n.drainReady()
+	proposed := n.propose()
+	if n.startReads() || proposed {
+		n.drainReady()
+	}
 	n.dropStaged()
 	n.releaseReads()
 	n.startSnapshot()

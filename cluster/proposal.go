@@ -90,14 +90,14 @@ func putBytes(commandSize int) int64 { return int64(commandSize) + kv.ItemOverhe
 func (n *Node) deadline() uint64 { return n.clock.ticks + uint64(n.config.RequestTicks) }
 
 // propose puts what is queued into entries and proposes these together, as long as the disk keeps up: what queues up
-// meanwhile is the next batch, which needs no timer.
-func (n *Node) propose() {
+// meanwhile is the next batch, which needs no timer. It says whether it proposed anything.
+func (n *Node) propose() bool {
 	p := &n.proposals
 	if len(p.queue) == 0 || n.role.State != Leader || n.transfer.active || n.failed != nil {
-		return
+		return false
 	}
 	if n.appends.withEntries >= n.config.AppendsInflightMax {
-		return
+		return false
 	}
 	prop := &raftpb.Message{Type: raftpb.MsgProp.Enum(), From: new(n.config.ID)}
 	taken, total := 0, 0
@@ -109,6 +109,7 @@ func (n *Node) propose() {
 	}
 	n.submit(prop, taken)
 	n.effects.More = n.effects.More || len(p.queue) > 0 && n.appends.withEntries+1 < n.config.AppendsInflightMax
+	return true
 }
 
 // nextEntry says how many of the queued commands go into the next entry.

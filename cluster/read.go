@@ -51,27 +51,30 @@ func (n *Node) onRead(id uint64) {
 	}
 }
 
-// startReads asks one question for all waiting reads, unless one is under way or a lease makes it needless.
-func (n *Node) startReads() {
+// startReads asks one question for all waiting reads, unless one is under way or a lease makes it needless. It says
+// whether it asked.
+func (n *Node) startReads() bool {
 	r := &n.reads
 	if len(r.waiting) == 0 || n.role.Leader == 0 || n.failed != nil {
-		return
+		return false
 	}
 	if n.role.State == Leader {
 		// A new leader does not know yet what its predecessors committed: it must apply an entry of its own term first
 		// (thesis, section 6.4, step 1). Raft makes that exception to none but a cluster of one, where it asks nobody.
 		if n.applies.term != n.term {
-			return
+			return false
 		}
 		if n.lease.valid(n.clock.now) {
 			n.readyAt(r.waiting, n.commit)
 			r.waiting = r.waiting[:0]
-			return
+			return false
 		}
 	}
-	if !r.round.active {
-		n.startRound()
+	if r.round.active {
+		return false
 	}
+	n.startRound()
+	return true
 }
 
 // startRound moves the waiting reads into a round under a context that was never used.

@@ -52,10 +52,11 @@ const readyLagMax = 1000
 // Status is a copy; only the goroutine that steps the node may call it.
 func (n *Node) Status() Status {
 	first, _ := n.log.FirstIndex()
+	queues := n.Queues()
 	s := Status{
 		ID: n.config.ID, Role: n.role, Epoch: n.config.Epoch,
 		FirstIndex: first, LastIndex: n.log.last(), Commit: n.commit, Applied: n.machine.Applied(), Snapshot: n.log.snapshot.Index,
-		Membership: n.members.clone(), Pending: n.proposals.open + len(n.proposals.queue), Reads: n.reads.count(),
+		Membership: n.members.clone(), Pending: queues.Proposals, Reads: queues.Reads,
 		DataBytesMax: n.config.DataBytesMax, DiskLow: n.diskLow,
 	}
 	// An entry of the leader's own term is applied: whatever was committed before it is, too.
@@ -97,4 +98,22 @@ type Marks struct{ Term, Vote, Commit, Applied, Last uint64 }
 // Marks costs nothing, unlike Status; only the goroutine that steps the node may call it.
 func (n *Node) Marks() Marks {
 	return Marks{Term: n.term, Vote: n.vote, Commit: n.commit, Applied: n.machine.Applied(), Last: n.log.last()}
+}
+
+// Queues counts what a node holds. Each has a bound in Config.
+type Queues struct {
+	Proposals int // changes without an answer; PendingMax
+	Reads     int // without an answer; PendingMax
+	Transfers int // of leadership, without an answer; 1
+	Appends   int // not reported durable; AppendsInflightMax of a leader, InflightMax of a follower, and one for each term or vote
+	Tail      int // entries in memory; TailEntries, but for those not applied and what a snapshot pins
+}
+
+// Queues costs nothing, unlike Status; only the goroutine that steps the node may call it.
+func (n *Node) Queues() Queues {
+	q := Queues{Proposals: n.proposals.open + len(n.proposals.queue), Reads: n.reads.count(), Appends: len(n.appends.pending), Tail: len(n.log.entries)}
+	if n.transfer.active {
+		q.Transfers = 1
+	}
+	return q
 }

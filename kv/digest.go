@@ -25,17 +25,18 @@ func (m *Machine) StateHash() uint64 {
 
 // digest writes numbers and bytes to a hash.
 type digest struct {
-	hash   xxhash.Digest
-	number [8]byte
+	hash xxhash.Digest
+	room [8 * 8]byte
 }
 
 func (d *digest) start() { d.hash.Reset() }
 
 func (d *digest) numbers(values ...uint64) {
+	b := d.room[:0]
 	for _, value := range values {
-		binary.LittleEndian.PutUint64(d.number[:], value)
-		d.hash.Write(d.number[:])
+		b = binary.LittleEndian.AppendUint64(b, value)
 	}
+	d.hash.Write(b)
 }
 
 func (d *digest) item(item *slot) uint64 {

@@ -99,7 +99,7 @@ func (s *Snapshot) Next(dst []byte) (chunk []byte, done bool) {
 		dst = appendPreamble(dst)
 	}
 	frame := len(dst)
-	dst = slices.Grow(dst, ChunkBytes+frameBytes)[:frame+frameBytes]
+	dst = slices.Grow(dst, s.payloadBytes()+frameBytes)[:frame+frameBytes]
 	kind := s.stage
 	dst = s.appendPayload(dst, len(dst)+ChunkBytes)
 	seal(dst[frame:], s.chunks, kind)
@@ -107,6 +107,19 @@ func (s *Snapshot) Next(dst []byte) (chunk []byte, done bool) {
 	s.bytes += uint64(len(dst) - start)
 	s.hash.Write(dst[start:])
 	return dst, s.stage == 0
+}
+
+// payloadBytes is about how many bytes the next payload takes, so that a small state needs little room.
+func (s *Snapshot) payloadBytes() int {
+	switch s.stage {
+	case sessionsChunk:
+		return min(ChunkBytes, s.sessions.count*(sessionHeadSize+outcomeSize))
+	case itemsChunk:
+		// The overhead that is counted with a key is above what its head takes.
+		return int(min(ChunkBytes, s.dataBytes-s.itemBytes+uint64(len(s.value))))
+	default:
+		return len(s.meta.Cluster) + ChunkBytes/1024
+	}
 }
 
 // appendPayload appends the payload of a chunk, so that dst gets no longer than end, and moves on to the next stage

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/lockstepdb/lockstep/cluster"
 	"github.com/lockstepdb/lockstep/cluster/client/policy"
@@ -35,6 +36,9 @@ type call struct {
 	expected uint64 // the revision of a condition
 	recorded int    // place in the history; -1 if it is not recorded
 	done     bool
+	attempt  uint32 // the last one
+	opening  bool   // it opened a session
+	unknown  bool   // an attempt may have had its effect
 }
 
 func newClient(w *World, number int) *client {
@@ -62,6 +66,7 @@ func (c *client) reset() {
 func arrive(w *World, t *task) {
 	o := &w.plan.Operations[t.a]
 	c := w.clients[o.Client-1]
+	w.arrived++
 	if c.open >= w.plan.Clients.Pipeline {
 		c.waiting = append(c.waiting, int(t.a))
 		return
@@ -109,6 +114,10 @@ func (c *client) follow(k *call, d policy.Decision, a *answer) {
 
 // send puts an attempt on its way.
 func (c *client) send(k *call, d *policy.Decision) {
+	if k.unknown && k.op.Kind == policy.Write && d.Action == policy.Send {
+		c.w.probe(probeRetryAfterUnknown)
+	}
+	k.attempt, k.opening = d.Attempt, d.Action == policy.Open
 	r := &request{call: k, attempt: d.Attempt, node: d.Node}
 	if d.Action == policy.Open {
 		r.do, r.command = askWrite, kv.Command{Kind: kv.OpenSession, Nonce: d.Nonce}
@@ -143,7 +152,7 @@ func (k *call) fill(r *request, d *policy.Decision) {
 		return
 	}
 	r.do = askWrite
-	r.command.Kind, r.command.Value = kv.Put, []byte(value(o))
+	r.command.Kind, r.command.Value = kv.Put, []byte(value(k.client.w.plan, o))
 	switch o.Do {
 	case plan.PutAbsent:
 		r.command.Condition = kv.MustNotExist
@@ -171,7 +180,9 @@ func (k *call) expect(c *kv.Command) {
 }
 
 // value returns what an operation writes: nobody else writes it.
-func value(o *plan.Operation) string { return fmt.Sprintf("v%d", o.Number) }
+func value(p *plan.Plan, o *plan.Operation) string {
+	return fmt.Sprintf("v%d", o.Number) + strings.Repeat("-", p.Clients.Padding)
+}
 
 func (k *call) change() cluster.MemberChange {
 	p := k.client.w.process(uint64(k.plan.Node))
@@ -195,6 +206,7 @@ func answered(w *World, t *task) {
 	if k.done || k.life != c.life || w.network.cut[uint64(v.r.node+1)][0] > 0 {
 		return
 	}
+	k.unknown = k.unknown || v.a.Outcome == policy.Unknown && v.r.command.Kind != kv.OpenSession
 	c.follow(k, c.policy.Answered(w.now, c.random.Next(), &k.op, v.r.attempt, v.a.Answer), &v.a)
 }
 
@@ -205,6 +217,7 @@ func attemptOver(w *World, t *task) {
 		return
 	}
 	c := k.client
+	k.unknown = k.unknown || uint32(t.a) == k.attempt && !k.opening
 	c.follow(k, c.policy.Answered(w.now, c.random.Next(), &k.op, uint32(t.a), policy.LostAnswer()), nil)
 }
 
@@ -250,7 +263,7 @@ func reasonText(d *policy.Decision) string {
 // die forgets all calls: their outcomes stay unknown.
 func (c *client) die() {
 	c.reset()
-	c.w.probe("client died")
+	c.w.probe(probeClientDied)
 	for len(c.waiting) > 0 && c.open < c.w.plan.Clients.Pipeline {
 		next := c.waiting[0]
 		c.waiting = c.waiting[1:]

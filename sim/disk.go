@@ -19,20 +19,20 @@ var errPower = fmt.Errorf("power lost: %w", errInjected)
 
 // disk is what a process stores on. Faults strike at single calls.
 type disk struct {
-	p     *process
-	mem   *vfs.Mem
-	lost  bool // the power, in the middle of a call
-	full  int  // counts the faults that fill it
-	slow  int64
-	traps []trap
-	left  int // calls until the power is lost; below 0: no end
-}
-
-// trap is a fault that waits for the nth call of a kind.
-type trap struct {
-	kind  vfs.OpKind // empty: any that changes something
-	nth   int
-	crash bool // else the call fails
+	p          *process
+	mem        *vfs.Mem
+	lost       bool // the power, in the middle of a call
+	full       int  // counts the faults that fill it
+	slow       int64
+	traps      []*trap
+	left       int  // calls until the power is lost; below 0: no end
+	recovering bool // the process is reading the directory
+	rots       bool // what was not synced, when the power is lost now
+	// synced is the end of what was durable for certain when the power was lost last.
+	synced struct {
+		segment string
+		off     int64
+	}
 }
 
 func (d *disk) init(p *process) {
@@ -53,8 +53,11 @@ func (d *disk) before(op vfs.Op) error {
 	if d.lost {
 		return errPower
 	}
-	if op.Kind == vfs.OpRead {
+	switch op.Kind {
+	case vfs.OpRead:
 		return nil
+	case vfs.OpSyncDir:
+		d.p.durable.rename()
 	}
 	if d.left >= 0 {
 		if d.left == 0 {
@@ -71,32 +74,30 @@ func (d *disk) before(op vfs.Op) error {
 	return d.spring(op)
 }
 
-// spring lets the traps act.
-func (d *disk) spring(op vfs.Op) error {
-	for i := range d.traps {
-		t := &d.traps[i]
-		if t.nth == 0 || t.kind != "" && t.kind != op.Kind {
-			continue
-		}
-		if t.nth--; t.nth > 0 {
-			continue
-		}
-		if t.crash {
-			d.lost = true
-			d.p.w.probe("power lost at a chosen disk operation")
-			return errPower
-		}
-		return fmt.Errorf("%w: %w", syscall.EIO, errInjected)
-	}
-	return nil
-}
-
 // crash leaves what a disk may hold after the power was lost now.
 func (d *disk) crash() {
+	d.synced.segment, d.synced.off = d.p.durable.segment, d.p.durable.off
 	d.use(d.mem.Crash(d.p.local.Below))
+	d.tellFate(d.mem.Fate())
 	d.lost, d.left = false, -1
 	d.p.durable.reset()
 	d.p.readDurable()
+	if d.rots {
+		d.rots = false
+		d.p.rotTail()
+	}
+}
+
+// tellFate says what became of what was not synced.
+func (d *disk) tellFate(f vfs.Fate) {
+	for _, c := range []struct {
+		probe probe
+		count int
+	}{{probeNameLost, f.NamesLost}, {probeWriteLost, f.WritesLost}, {probeWriteTorn, f.WritesTorn}, {probeWritesReordered, f.Reordered}} {
+		if c.count > 0 {
+			d.p.w.probe(c.probe)
+		}
+	}
 }
 
 // write starts on what is queued, unless a write is under way.
@@ -150,6 +151,11 @@ func (p *process) append(appends []cluster.Append) bool {
 	if !p.survives(err) {
 		return false
 	}
+	if p.disk.persisted() {
+		p.crash("power lost once the append was durable")
+		p.w.later(p.local.Between(10_000_000, 2_000_000_000), start, p.number, p.life, nil)
+		return false
+	}
 	p.readDurable()
 	p.give(cluster.Event{Kind: cluster.EventPersisted, ID: appends[len(appends)-1].ID})
 	return true
@@ -183,11 +189,11 @@ func (p *process) interrupt() {
 	case 0:
 		return
 	case 1:
-		p.disk.left = p.local.Below(4)
+		p.disk.left = 1 + p.local.Below(3)
 	}
 	_, err := p.store.Append(p.writing)
 	if err == nil {
-		p.w.probe("durable append never reported")
+		p.w.probe(probeUnreported)
 	} else if !errors.Is(err, errInjected) {
 		p.w.fail("disk", "n%d: an append failed though the disk did nothing wrong: %v", p.number, err)
 	}

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"path"
-	"strconv"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
@@ -15,10 +13,13 @@ import (
 // durableLog is what a process's disk would give back after a loss of power now, as an independent reader finds it by
 // docs/format/log.md. It asks neither the store nor the node: what they believe is what is to be checked.
 type durableLog struct {
-	segment uint64 // that is being read
-	off     int64  // up to which it was read
-	seed    uint32
-	buffer  []byte
+	segment  string // name of the one that is being read
+	off      int64  // up to which it was read
+	recycled int    // segments that were read and lie over old ones
+	seed     uint32
+	buffer   []byte
+	names    []string // in logDir
+	listed   bool     // no name became durable since names was made
 
 	first   uint64 // index of entries[0]
 	entries []entryMark
@@ -29,6 +30,7 @@ type durableLog struct {
 
 const (
 	headerBytes      = 72
+	flagRecycled     = 1
 	frameBytes       = 24
 	frameCheckpoint  = 1
 	frameAppend      = 2
@@ -40,17 +42,27 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// rename says that names are about to become durable.
+func (d *durableLog) rename() { d.listed = false }
+
 // reset forgets everything: the disk is another one now.
-func (d *durableLog) reset() { *d = durableLog{buffer: d.buffer[:0]} }
+func (d *durableLog) reset() {
+	*d = durableLog{buffer: d.buffer, names: d.names, entries: d.entries[:0]}
+}
+
+// logDir is where the segments are. Their names have one length, so that the order of names is the order of segments.
+const logDir = dataDir + "/log"
 
 // read takes in what became durable since the last time.
 func (d *durableLog) read(m *vfs.Mem) error {
-	for _, name := range m.DurableNames(path.Join(dataDir, "log")) {
-		seq, err := strconv.ParseUint(strings.TrimSuffix(name, ".seg"), 16, 64)
-		if err != nil || !strings.HasSuffix(name, ".seg") || seq < d.segment {
+	if !d.listed {
+		d.names, d.listed = m.DurableNames(d.names[:0], logDir), true
+	}
+	for _, name := range d.names {
+		if name < d.segment || !strings.HasSuffix(name, ".seg") {
 			continue
 		}
-		if err := d.readSegment(m, name, seq); err != nil {
+		if err := d.readSegment(m, name); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -58,11 +70,11 @@ func (d *durableLog) read(m *vfs.Mem) error {
 }
 
 // readSegment goes on with a segment, or begins with it.
-func (d *durableLog) readSegment(m *vfs.Mem, name string, seq uint64) error {
-	if seq != d.segment {
-		d.segment, d.off = seq, 0
+func (d *durableLog) readSegment(m *vfs.Mem, name string) error {
+	if name != d.segment {
+		d.segment, d.off = name, 0
 	}
-	b, ok := m.DurableFrom(d.buffer[:0], path.Join(dataDir, "log", name), d.off)
+	b, ok := m.DurableFrom(d.buffer[:0], logDir+"/"+name, d.off)
 	d.buffer = b
 	if !ok {
 		return nil
@@ -72,6 +84,9 @@ func (d *durableLog) readSegment(m *vfs.Mem, name string, seq uint64) error {
 			return fmt.Errorf("a durable segment of %d bytes", len(b))
 		}
 		d.seed = binary.LittleEndian.Uint32(b[64:])
+		if binary.LittleEndian.Uint32(b[12:])&flagRecycled != 0 {
+			d.recycled++
+		}
 		d.off, b = headerBytes, b[headerBytes:]
 	}
 	for {
@@ -86,21 +101,30 @@ func (d *durableLog) readSegment(m *vfs.Mem, name string, seq uint64) error {
 
 // frame takes the frame at the beginning of b, and returns its length; 0 if there is none, or not all of one.
 func (d *durableLog) frame(b []byte) int64 {
-	if len(b) < frameBytes {
+	length := frameLength(b, d.seed, d.off)
+	if length == 0 {
 		return 0
 	}
-	le := binary.LittleEndian
-	payload := int64(le.Uint32(b[8:]))
-	length := frameBytes + (payload+7)&^7
-	if le.Uint32(b) != crc32.Update(d.seed^uint32(d.off), castagnoli, b[4:frameBytes]) || int64(len(b)) < length ||
-		le.Uint32(b[4:]) != crc32.Checksum(b[frameBytes:length], castagnoli) {
-		return 0
-	}
+	payload := int64(binary.LittleEndian.Uint32(b[8:]))
 	switch body := b[frameBytes : frameBytes+payload]; b[12] {
 	case frameCheckpoint:
 		d.checkpoint(body)
 	case frameAppend:
 		d.append(b[13], body)
+	}
+	return length
+}
+
+// frameLength is the length of the whole frame at the beginning of b; 0 if there is none.
+func frameLength(b []byte, seed uint32, off int64) int64 {
+	if len(b) < frameBytes {
+		return 0
+	}
+	le := binary.LittleEndian
+	length := frameBytes + (int64(le.Uint32(b[8:]))+7)&^7
+	if le.Uint32(b) != crc32.Update(seed^uint32(off), castagnoli, b[4:frameBytes]) || int64(len(b)) < length ||
+		le.Uint32(b[4:]) != crc32.Checksum(b[frameBytes:length], castagnoli) {
+		return 0
 	}
 	return length
 }

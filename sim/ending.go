@@ -26,7 +26,12 @@ func endSafety(w *World, _ *task) {
 
 // endLiveness is the task at the end of the time in which all must come to rest.
 func endLiveness(w *World, _ *task) {
-	if !w.settled() {
+	w.over = true
+	switch {
+	case w.settled():
+	case !w.affords(nil):
+		w.probe(probeNoQuorum)
+	default:
 		w.fail("liveness", "%s, %.1f s after all faults ended", w.stuck(), float64(w.plan.Liveness)/1e9)
 	}
 }
@@ -36,21 +41,27 @@ func (w *World) settled() bool { return w.stuck() == "" }
 
 // stuck says what is not at rest yet.
 func (w *World) stuck() string {
+	if w.arrived < len(w.plan.Operations) {
+		return "not every operation has begun"
+	}
 	for _, c := range w.clients {
 		if c.open > 0 || len(c.waiting) > 0 {
 			return "a client still waits for an answer"
 		}
 	}
 	l := w.leader()
-	if l == nil {
+	if l == nil || l.away != "" {
 		return "nobody leads"
 	}
 	s := l.node.Marks()
-	if s.Applied != s.Commit {
-		return "the leader has not applied what is committed"
+	if s.Applied != w.checks.replay.applied() {
+		return "the leader has not applied everything that was ever committed"
 	}
 	for _, m := range l.members.Members {
 		p := w.process(m.ID)
+		if !p.has(&m) {
+			continue
+		}
 		if !p.up {
 			return "a member is down"
 		}
@@ -58,19 +69,32 @@ func (w *World) stuck() string {
 			return "a member lags behind"
 		}
 	}
+	for _, p := range w.processes {
+		if p.up && len(p.requests) > 0 {
+			return "a node still holds a request, for which nobody waits any more"
+		}
+	}
 	return ""
 }
 
 // result judges the history and sums up.
 func (w *World) result() Result {
-	h := &w.history.h
-	h.Sort()
+	w.history.h.Sort()
+	if w.failure == nil && w.ended && w.settled() {
+		w.checks.ending()
+	}
 	if w.failure == nil {
 		w.judge()
 	}
+	return w.sum()
+}
+
+// sum sums up.
+func (w *World) sum() Result {
+	h := &w.history.h
 	return Result{
 		Failure: w.failure, TraceHash: w.tape.hash.Sum(), Events: w.events, Simulated: w.now, Operations: len(h.Operations),
-		Outcomes: w.history.outcomes, Faults: w.faults.injected, Probes: w.probes, History: h, Steps: w.nodeSteps,
+		Outcomes: w.history.outcomes, Faults: w.faults.injected, Probes: w.reachedByName(), History: h, Steps: w.nodeSteps,
 	}
 }
 
@@ -81,14 +105,22 @@ func (w *World) judge() {
 	case v.Verdict == verdict.Linearizable || v.Checked == 0:
 	case v.Verdict == verdict.Undecided:
 		// Conditions that failed tell the revision that they met, not the value: several lost writes may have it.
-		w.probe("history undecided")
+		w.probe(probeUndecided)
 	case len(v.Contradictions) > 0:
-		w.fail("linearizability", "%s", v.Contradictions[0].Sentence)
+		w.contradicted(&v.Contradictions[0])
 	default:
 		for _, k := range v.Keys {
 			if k.Contradiction != nil {
-				w.fail("linearizability", "%s", k.Contradiction.Sentence)
+				w.contradicted(k.Contradiction)
 			}
 		}
+	}
+}
+
+// contradicted fails the life by a contradiction in its history.
+func (w *World) contradicted(c *verdict.Contradiction) {
+	if w.failure == nil {
+		w.fail("linearizability", "%s", c.Sentence)
+		w.failure.Contradiction = string(c.Kind)
 	}
 }

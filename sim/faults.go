@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/lockstepdb/lockstep/cluster"
-	"github.com/lockstepdb/lockstep/cluster/storage/vfs"
+	"github.com/lockstepdb/lockstep/linearizability/history"
 	"github.com/lockstepdb/lockstep/sim/plan"
 	"github.com/lockstepdb/lockstep/sim/trace"
 	"go.etcd.io/raft/v3/raftpb"
@@ -17,10 +17,13 @@ type faults struct {
 	injected map[string]int
 	waiting  []int // faults that wait for a node to become candidate
 	undo     map[int]func()
+	struck   map[int]uint64   // who suffers
+	stays    map[int]*process // who suffers from a fault that is not healed
 }
 
 func (f *faults) init(w *World) {
-	f.w, f.random, f.injected, f.undo = w, plan.NewStream(w.plan.Seed, "faults", 0), map[string]int{}, map[int]func(){}
+	f.w, f.random, f.injected = w, plan.NewStream(w.plan.Seed, "faults", 0), map[string]int{}
+	f.undo, f.struck, f.stays = map[int]func(){}, map[int]uint64{}, map[int]*process{}
 }
 
 // schedule puts all faults on the agenda.
@@ -93,24 +96,37 @@ func (f *faults) begin(i int, p *process) {
 	if p == nil && fault.Node != "" {
 		return
 	}
-	undo := f.apply(fault, p)
+	undo, done := f.apply(fault, p)
+	if !done {
+		return
+	}
 	f.injected[string(fault.Do)]++
 	f.mark(i, fault, p)
+	if fault.Stays {
+		f.keep(i, fault, p)
+	}
 	if undo == nil {
 		return
 	}
 	f.undo[i] = undo
+	if f.stays[i] != nil {
+		return
+	}
 	f.w.later(int64(fault.For), heal, uint64(i), 0, nil)
 }
 
 func (f *faults) mark(i int, fault *plan.Fault, p *process) {
 	e := trace.Event{Kind: trace.Fault, What: string(fault.Do), Text: "for " + fault.For.String(), Numbers: numbers{uint64(i)}}
+	to := f.w.now + int64(fault.For)
+	if fault.Stays {
+		e.Text, to = "for good", history.Forever
+	}
 	node := ""
 	if p != nil {
-		node, e.Node = fmt.Sprintf("n%d", p.number), p.number
+		node, e.Node, f.struck[i] = fmt.Sprintf("n%d", p.number), p.number, p.number
 	}
 	f.w.emit(e)
-	f.w.history.mark(f.w.now, f.w.now+int64(fault.For), node, string(fault.Do))
+	f.w.history.mark(f.w.now, to, node, string(fault.Do))
 }
 
 // heal is the task that ends a fault.
@@ -120,20 +136,55 @@ func (f *faults) end(i int) {
 	if undo := f.undo[i]; undo != nil {
 		delete(f.undo, i)
 		undo()
-		f.w.emit(trace.Event{Kind: trace.Heal, What: string(f.w.plan.Faults[i].Do), Numbers: numbers{uint64(i)}})
+		f.w.emit(trace.Event{Kind: trace.Heal, Node: f.struck[i], What: string(f.w.plan.Faults[i].Do), Numbers: numbers{uint64(i)}})
 	}
 }
 
-// endAll ends every fault, in order.
+// keep has a fault stay for good, if the others can do without the node.
+func (f *faults) keep(i int, fault *plan.Fault, p *process) {
+	if p.away == "" && f.w.affords(p) {
+		p.away, f.stays[i] = fault.Do, p
+	}
+}
+
+// leftBehind are the probes of nodes that are not healed, by what they suffer from.
+var leftBehind = map[plan.Kind]probe{plan.Crash: probeLeftDown, plan.Isolate: probeLeftAlone}
+
+// endAll ends every fault, in order; but for those that stay, as long as the others are a quorum. They may be no more, if the membership
+// has changed.
 func (f *faults) endAll() {
 	f.waiting = nil
+	stays := f.w.affords(nil)
 	for i := range f.w.plan.Faults {
+		if p := f.stays[i]; p != nil && stays {
+			f.w.probe(leftBehind[p.away])
+			continue
+		} else if p != nil {
+			p.away = ""
+		}
 		f.end(i)
 	}
 }
 
-// apply begins a fault and returns what ends it, nil if it ends by itself.
-func (f *faults) apply(fault *plan.Fault, p *process) (undo func()) {
+// apply begins a fault and returns what ends it, nil if it ends by itself. Not done: it can't happen now.
+func (f *faults) apply(fault *plan.Fault, p *process) (undo func(), done bool) {
+	switch fault.Do {
+	case plan.Wipe:
+		return nil, f.wipe(fault, p)
+	case plan.Rot:
+		if fault.Part == plan.PartTail {
+			return p.disk.set(trapOf(fault)), true
+		}
+		return nil, f.rot(fault, p)
+	case plan.SwapDisks:
+		undo = f.swap(fault, p)
+		return undo, undo != nil
+	}
+	return f.applyToNetwork(fault, p), true
+}
+
+// applyToNetwork begins a fault of the network or of clients.
+func (f *faults) applyToNetwork(fault *plan.Fault, p *process) (undo func()) {
 	n := &f.w.network
 	switch fault.Do {
 	case plan.Partition:
@@ -147,7 +198,7 @@ func (f *faults) apply(fault *plan.Fault, p *process) (undo func()) {
 	case plan.Flap:
 		return f.flap(fault, p)
 	case plan.Lose:
-		return n.losing(fault)
+		return n.losing(fault, p)
 	case plan.Duplicate:
 		n.double += fault.PPM
 		return func() { n.double -= fault.PPM }
@@ -174,7 +225,7 @@ func (f *faults) apply(fault *plan.Fault, p *process) (undo func()) {
 func (f *faults) applyToProcess(fault *plan.Fault, p *process) (undo func()) {
 	switch fault.Do {
 	case plan.Crash:
-		f.w.crash(p, int64(fault.For))
+		f.w.crash(p, int64(fault.For)) // one that stays away does not start, whatever is on the agenda
 	case plan.CrashAll:
 		for _, p := range f.w.processes {
 			f.w.crash(p, int64(fault.For)+f.random.Between(0, 200_000_000))
@@ -184,9 +235,12 @@ func (f *faults) applyToProcess(fault *plan.Fault, p *process) (undo func()) {
 	case plan.Pause:
 		p.paused = true
 		return func() { p.resume() }
-	case plan.CrashAt, plan.DiskError:
-		p.disk.traps = append(p.disk.traps, trap{kind: vfs.OpKind(opName(fault.Op)), nth: fault.Nth, crash: fault.Do == plan.CrashAt})
-		return func() { p.disk.traps = nil }
+	case plan.CrashAt, plan.DiskError, plan.ShortWrite:
+		undo = p.disk.set(trapOf(fault))
+		if fault.Op == plan.OpRecovery {
+			f.w.crash(p, f.random.Between(0, 1_000_000_000))
+		}
+		return undo
 	case plan.DiskSlow:
 		p.disk.slow += int64(fault.Latency)
 		return func() { p.disk.slow -= int64(fault.Latency) }
@@ -197,14 +251,24 @@ func (f *faults) applyToProcess(fault *plan.Fault, p *process) (undo func()) {
 		p.low(true)
 		return func() { p.low(false) }
 	case plan.Drift:
-		p.clock.set(f.w.now, p.clock.ppm+int64(fault.PPM))
-		return func() { p.clock.set(f.w.now, p.clock.ppm-int64(fault.PPM)) }
+		limit := f.driftMax()
+		p.clock.drift(f.w.now, int64(fault.PPM), limit)
+		return func() { p.clock.drift(f.w.now, -int64(fault.PPM), limit) }
+	case plan.ClockJump:
+		p.clock.jump(f.w.now, int64(fault.Latency))
+		p.wake(0)
 	}
 	return nil
 }
 
-// opName is the vfs's name of a disk operation.
-func opName(op string) string { return op }
+// driftMax is how far off a clock may run, in parts of a million. With lease reads two clocks must stay within the bound that a node
+// has by default, an eighth.
+func (f *faults) driftMax() int64 {
+	if f.w.plan.Node.LeaseReads {
+		return 60_000
+	}
+	return 500_000
+}
 
 // crash takes a process's power away and starts it again after a while.
 func (w *World) crash(p *process, down int64) {
@@ -339,8 +403,11 @@ func (n *network) clog(p, peer uint64) func() {
 	}
 }
 
-func (n *network) losing(fault *plan.Fault) func() {
-	l := loss{ppm: fault.PPM, all: fault.Message == ""}
+func (n *network) losing(fault *plan.Fault, p *process) func() {
+	l := loss{ppm: fault.PPM, all: fault.Message == "", to: uint64(fault.Peer.Node())}
+	if p != nil {
+		l.from = p.number
+	}
 	l.message = raftpb.MessageType(raftpb.MessageType_value[fault.Message])
 	n.lose = append(n.lose, l)
 	return func() {

@@ -16,12 +16,13 @@ type network struct {
 	// cut[from][to] counts the faults that keep messages from passing, by process number; 0 stands for the clients.
 	cut     [][]int
 	clogged [][]int
-	held    []packet // on clogged links
-	slow    []int64  // by process number
+	held    []*packet // on clogged links
+	slow    []int64   // by process number
 	lose    []loss
 	double  int // parts of a million, on top of the plan's
 	replay  int
 	sent    uint64 // messages so far
+	free    []*packet
 }
 
 // loss is a fault that loses messages of one type, or all.
@@ -29,15 +30,22 @@ type loss struct {
 	ppm     int
 	message raftpb.MessageType
 	all     bool
+	// from and to are whose messages, and to whom; 0: anybody.
+	from, to uint64
 }
 
-// packet is a peer message on its way. Its bytes are never changed, so that it can be delivered twice.
+func (l *loss) hits(k *packet) bool {
+	return (l.all || l.message == k.kind) && (l.from == 0 || l.from == k.from) && (l.to == 0 || l.to == k.to)
+}
+
+// packet is a peer message on its way. Its bytes are not changed before its last copy is gone, so that it can be delivered twice.
 type packet struct {
 	from, to uint64
-	instance cluster.Instance // of the sender
+	sender   cluster.Introduction
 	kind     raftpb.MessageType
 	number   uint64 // counts the messages of a life
 	bytes    []byte
+	copies   int // on their way
 }
 
 func (n *network) init(w *World) {
@@ -62,16 +70,14 @@ func (n *network) latency(from, to uint64) int64 {
 
 // send puts a peer message on its way, or loses it.
 func (n *network) send(from *process, m *raftpb.Message) {
-	k := packet{from: from.number, to: m.GetTo(), instance: from.instance, kind: m.GetType()}
-	if k.to < 1 || int(k.to) > len(n.w.processes) {
+	if to := m.GetTo(); to < 1 || int(to) > len(n.w.processes) {
 		return
 	}
-	n.sent++
-	k.number = n.sent
-	k.bytes = cluster.AppendMessage(make([]byte, 0, cluster.MessageSize(m)), m)
-	n.w.message(trace.Send, k.from, k.to, &k, m)
+	k := n.pack(from, m)
+	n.w.message(trace.Send, k.from, k.to, k, m)
 	if n.lost(k) {
-		n.w.message(trace.Lose, k.from, k.to, &k, m)
+		n.w.message(trace.Lose, k.from, k.to, k, m)
+		n.recycle(k)
 		return
 	}
 	n.dispatch(k)
@@ -79,17 +85,39 @@ func (n *network) send(from *process, m *raftpb.Message) {
 		n.dispatch(k)
 	}
 	if n.random.Hit(n.replay) {
+		k.copies++
 		n.w.later(n.random.Between(0, 10_000_000_000), deliver, k.to, 0, k)
 	}
 }
 
+// pack makes the packet of a message, out of one that has arrived if there is any.
+func (n *network) pack(from *process, m *raftpb.Message) *packet {
+	last := len(n.free) - 1
+	if last < 0 {
+		n.free, last = append(n.free, new(packet)), 0
+	}
+	k := n.free[last]
+	n.free = n.free[:last]
+	n.sent++
+	bytes := cluster.AppendMessage(slices.Grow(k.bytes[:0], cluster.MessageSize(m)), m)
+	*k = packet{from: from.number, to: m.GetTo(), sender: from.introduce(m.GetTo()), kind: m.GetType(), number: n.sent, bytes: bytes}
+	return k
+}
+
+// recycle takes back a packet that has no copy on its way any more.
+func (n *network) recycle(k *packet) {
+	if k.copies == 0 {
+		n.free = append(n.free, k)
+	}
+}
+
 // lost draws whether a message gets lost.
-func (n *network) lost(k packet) bool {
+func (n *network) lost(k *packet) bool {
 	if n.cut[k.from][k.to] > 0 || n.random.Hit(n.w.plan.Network.LossPPM) {
 		return true
 	}
-	for _, l := range n.lose {
-		if (l.all || l.message == k.kind) && n.random.Hit(l.ppm) {
+	for i := range n.lose {
+		if n.lose[i].hits(k) && n.random.Hit(n.lose[i].ppm) {
 			return true
 		}
 	}
@@ -97,7 +125,8 @@ func (n *network) lost(k packet) bool {
 }
 
 // dispatch sends one copy.
-func (n *network) dispatch(k packet) {
+func (n *network) dispatch(k *packet) {
+	k.copies++
 	if n.clogged[k.from][k.to] > 0 {
 		n.held = append(n.held, k)
 		return
@@ -110,22 +139,54 @@ func (n *network) release() {
 	held := n.held
 	n.held = nil
 	for _, k := range held {
+		k.copies--
 		n.dispatch(k)
 	}
 }
 
-// deliver hands a message over: each delivery decodes a copy of its own, since raft keeps and changes messages.
+// deliver hands a message over.
 func deliver(w *World, t *task) {
-	k := t.it.(packet)
+	k := t.it.(*packet)
+	k.copies--
 	p := w.process(k.to)
-	if !p.up || w.network.cut[k.from][k.to] > 0 || !p.accepts(k) {
-		return
+	switch {
+	case !p.up:
+		w.undelivered(k, "to a node that is down")
+	case w.network.cut[k.from][k.to] > 0:
+		w.undelivered(k, "on a link that was cut")
+	case !p.accepts(k.sender):
+		w.undelivered(k, "to a node that does not take it")
+	default:
+		p.receive(k)
 	}
-	m, err := cluster.DecodeMessage(slices.Clone(k.bytes))
+	w.network.recycle(k)
+}
+
+// undelivered tells of a message that was sent and does not arrive.
+func (w *World) undelivered(k *packet, why string) {
+	w.emit(trace.Event{Kind: trace.Lose, Node: k.from, Peer: k.to, What: messageNames[k.kind], Text: why, Numbers: numbers{4: k.number}})
+}
+
+// receive takes a copy of a packet's message.
+func (p *process) receive(k *packet) {
+	m, err := k.open()
 	if err != nil {
-		w.fail("codec", "a message of n%d does not decode: %v", k.from, err)
+		p.w.fail("codec", "a message of n%d does not decode: %v", k.from, err)
 		return
 	}
-	w.message(trace.Receive, k.to, k.from, &k, m)
+	p.w.message(trace.Receive, k.to, k.from, k, m)
 	p.give(cluster.Event{Kind: cluster.EventReceive, Message: m})
+}
+
+// open decodes a message of its own for each copy, since raft keeps and changes messages. What the message refers to lies in
+// the bytes: the last copy keeps those of the packet if there is any of that.
+func (k *packet) open() (*raftpb.Message, error) {
+	if k.copies > 0 {
+		return cluster.DecodeMessage(slices.Clone(k.bytes))
+	}
+	m, err := cluster.DecodeMessage(k.bytes)
+	if len(m.GetContext()) > 0 || len(m.GetEntries()) > 0 {
+		k.bytes = nil
+	}
+	return m, err
 }

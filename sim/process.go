@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/lockstepdb/lockstep/cluster"
 	"github.com/lockstepdb/lockstep/cluster/storage"
@@ -28,7 +29,15 @@ type process struct {
 	clock   clock
 	up      bool
 	life    uint64 // counts starts: tasks of an earlier life are void
+	epoch   uint64 // of this start
 	paused  bool
+	// What has happened to the directory, or will not end.
+	unborn  bool      // it is gone, and made at the next start
+	lost    bool      // what it held can't be counted on any more
+	swapped bool      // it is another node's
+	rot     *rot      // nil: none
+	gone    []gone    // what was there before
+	away    plan.Kind // the fault that stays for good
 
 	store   *storage.Store
 	node    *cluster.Node
@@ -38,6 +47,7 @@ type process struct {
 	told    cluster.Marks
 
 	inbox  []cluster.Event
+	batch  []cluster.Event // room for those of one step
 	waking bool
 
 	queued  []cluster.Append // handed out by the node, not being written yet
@@ -61,6 +71,7 @@ const (
 type clock struct {
 	base, since int64 // it showed base when the world's clock showed since
 	ppm         int64
+	asked       int64 // the sum of what faults ask for; ppm is within what the plan allows
 }
 
 func (c *clock) now(world int64) int64 {
@@ -70,6 +81,18 @@ func (c *clock) now(world int64) int64 {
 
 // set changes the rate from now on.
 func (c *clock) set(world, ppm int64) { c.base, c.since, c.ppm = c.now(world), world, ppm }
+
+// drift has the clock run faster, or slower, by so much more.
+func (c *clock) drift(world, ppm, limit int64) {
+	c.asked += ppm
+	c.set(world, max(-limit, min(limit, c.asked)))
+}
+
+// jump sets the clock forward.
+func (c *clock) jump(world, by int64) {
+	c.set(world, c.ppm)
+	c.base += by
+}
 
 // after returns how much world time passes while the clock advances by d.
 func (c *clock) after(d int64) int64 { return d * 1_000_000 / (1_000_000 + c.ppm) }
@@ -106,8 +129,14 @@ func (w *World) found() {
 		members = append(members, p.member())
 	}
 	founding, _ := cluster.Founding(members)
+	w.budget.changed(founding, 0)
 	for _, p := range w.processes {
-		p.create(founding)
+		if err := p.create(&founding); err != nil {
+			panic(err)
+		}
+		if !p.join {
+			p.members = founding
+		}
 	}
 }
 
@@ -115,21 +144,19 @@ func (p *process) member() cluster.Member {
 	return cluster.Member{ID: p.number, Instance: p.instance}
 }
 
-// create makes the directory.
-func (p *process) create(founding cluster.Membership) {
+// create makes the directory; of a cluster that was founded by others if founding is nil.
+func (p *process) create(founding *cluster.Membership) error {
 	id := storage.Identity{Cluster: "sim", Node: p.number, Instance: p.instance, Join: p.join, Settings: settings}
-	if !p.join {
-		id.Formed, id.Founding = true, founding
+	if founding != nil && !p.join {
+		id.Formed, id.Founding = true, *founding
 	}
-	if err := storage.Create(p.disk.mem, dataDir, id); err != nil {
-		panic(err)
-	}
+	return storage.Create(p.disk.mem, dataDir, id)
 }
 
 // start is the task that begins a life.
 func start(w *World, t *task) {
 	p := w.process(t.a)
-	if p.up || p.life != t.b {
+	if p.up || p.life != t.b || p.away == plan.Crash {
 		return
 	}
 	p.begin()
@@ -138,10 +165,15 @@ func start(w *World, t *task) {
 // begin recovers and goes on.
 func (p *process) begin() {
 	p.life++
+	p.told = cluster.Marks{}
 	p.disk.resume()
+	p.disk.recovering = true
 	recovered, epoch, err := p.recover()
+	p.disk.recovering = false
 	if p.disk.lost {
+		p.w.probe(probeRecoveryPower)
 		p.crash("power lost during recovery")
+		p.w.later(p.local.Between(10_000_000, 2_000_000_000), start, p.number, p.life, nil)
 		return
 	}
 	if err != nil {
@@ -155,31 +187,48 @@ func (p *process) begin() {
 		p.w.fail("start", "n%d can't start from what it recovered: %v", p.number, err)
 		return
 	}
+	if p.swapped {
+		p.w.fail("identity", "n%d started on another node's directory", p.number)
+		return
+	}
+	p.outlivedRot(&recovered)
 	p.readDurable()
 	p.node, p.machine, p.members, p.role = node, recovered.Machine, recovered.Membership, cluster.Role{Term: recovered.HardState.Term}
 	p.up, p.paused, p.waking = true, false, false
 	p.requests = map[uint64]*request{}
+	p.epoch = epoch
 	p.w.checks.started(p, &recovered)
+	p.w.witness.started(p, &recovered)
 	p.w.emit(trace.Event{Kind: trace.Start, Node: p.number, Numbers: numbers{epoch, recovered.HardState.Term, recovered.HardState.Commit,
 		recovered.Snapshot.Index, uint64(len(recovered.Entries))}})
 	p.tellState()
 	p.w.later(p.clock.after(p.local.Between(0, int64(p.w.plan.Node.Tick))), tick, p.number, p.life, nil)
 	p.wake(0)
+	p.w.later(knockEvery, knock, p.number, p.life, nil)
 }
 
 // recover reads the directory.
 func (p *process) recover() (r cluster.Recovered, epoch uint64, err error) {
+	if p.unborn {
+		if err := p.create(nil); err != nil && !errors.Is(err, fs.ErrExist) {
+			return r, 0, err
+		}
+		p.unborn = false
+	}
 	s, err := storage.Open(p.disk.mem, dataDir, storage.Options{SegmentBytes: int64(p.w.plan.Node.SegmentBytes), DiskReserveBytes: -1})
 	if err != nil {
 		return r, 0, err
 	}
 	p.store = s
+	if err := p.owns(s.Identity()); err != nil {
+		return r, 0, err
+	}
 	read, err := s.Recover()
 	if err != nil {
 		return r, 0, err
 	}
 	if read.TailCutBytes > 0 {
-		p.w.probe("torn tail cut on recovery")
+		p.w.probe(probeTornTail)
 	}
 	r = cluster.Recovered{HardState: read.HardState, Snapshot: read.Snapshot, Entries: read.Entries, Restarted: read.Restarted}
 	if read.Snapshot.Index != 0 {
@@ -187,7 +236,7 @@ func (p *process) recover() (r cluster.Recovered, epoch uint64, err error) {
 		if r.Machine, meta, err = p.restore(read.Snapshot); err != nil {
 			return r, 0, err
 		}
-		p.w.probe("started from a snapshot")
+		p.w.probe(probeSnapshotStart)
 		r.Membership, r.ConfState, err = cluster.DecodeMembership(meta.Cluster)
 		return r, read.Epoch, err
 	}
@@ -212,26 +261,39 @@ func (p *process) restore(mark cluster.SnapshotMark) (*kv.Machine, kv.Meta, erro
 // cannotStart judges a start that failed: an injected error means another try, anything else is a bug.
 func (p *process) cannotStart(err error) {
 	switch {
+	case errors.Is(err, errUnformed):
+		p.leave(err)
+		p.w.later(0, knock, p.number, p.life, nil)
+	case p.swapped:
+		p.refusesSwap(err)
+	case p.refusesRot(err):
 	case errors.Is(err, errInjected):
-		p.tellExit(err)
-		p.close()
-		p.halt()
+		p.w.probe(probeRecoveryError)
+		p.leave(err)
 		p.w.later(p.local.Between(100_000_000, 2_000_000_000), start, p.number, p.life, nil)
 	case errors.Is(err, fs.ErrNotExist):
 		p.w.fail("start", "n%d has no directory: %v", p.number, err)
+	case p.rot != nil:
+		p.w.fail("rot", "n%d can't start, but that byte %d of %s had rotted does not explain it: %v", p.number, p.rot.off, p.rot.name, err)
 	default:
 		p.w.fail("start", "n%d can't start, and nothing damaged its data: %v", p.number, err)
 	}
 }
 
 func (p *process) config(epoch uint64) cluster.Config {
-	o := &p.w.plan.Node
+	c := configOf(&p.w.plan.Node)
+	c.ID, c.Epoch, c.Machine, c.Logger = p.number, epoch, p.w.machineOptions(), raftLog{p}
+	return c
+}
+
+// configOf is what all nodes have in common.
+func configOf(o *plan.Node) cluster.Config {
 	return cluster.Config{
-		ID: p.number, Epoch: epoch, TickNanos: int64(o.Tick), ElectionTicks: o.ElectionTicks, HeartbeatTicks: o.HeartbeatTicks,
+		TickNanos: int64(o.Tick), ElectionTicks: o.ElectionTicks, HeartbeatTicks: o.HeartbeatTicks,
 		RequestTicks: o.RequestTicks, EntryBytesMax: o.EntryBytes, EntryCommandsMax: o.EntryCommands, MessageBytesMax: uint64(o.MessageBytes),
 		InflightMax: o.Inflight, ApplyBytesMax: uint64(o.ApplyBytes), AppendsInflightMax: o.AppendsInflight,
-		SnapshotEntries: uint64(o.SnapshotEntries), TailEntries: uint64(o.TailEntries), LeaseReads: o.LeaseReads,
-		Machine: p.w.machineOptions(), Logger: raftLog{p},
+		PendingMax: o.Pending, UncommittedBytesMax: uint64(o.Uncommitted), ReadRetryTicks: o.ReadRetryTicks, MaintainSteps: o.MaintainSteps,
+		DataBytesMax: int64(o.DataBytes), SnapshotEntries: uint64(o.SnapshotEntries), SnapshotBytes: uint64(o.SnapshotBytes), TailEntries: uint64(o.TailEntries), LeaseReads: o.LeaseReads,
 	}
 }
 
@@ -270,12 +332,15 @@ func turn(w *World, t *task) {
 	if p.paused {
 		return
 	}
-	events := append([]cluster.Event{{Kind: cluster.EventTick, Now: p.clock.now(w.now)}}, p.inbox[:min(len(p.inbox), stepEventsMax-1)]...)
-	p.inbox = append(p.inbox[:0], p.inbox[len(events)-1:]...)
+	taken := min(len(p.inbox), stepEventsMax-1)
+	p.batch = append(p.batch[:0], cluster.Event{Kind: cluster.EventTick, Now: p.clock.now(w.now)})
+	p.batch = append(p.batch, p.inbox[:taken]...)
+	p.inbox = slices.Delete(p.inbox, 0, taken)
 	if len(p.inbox) > 0 {
 		p.wake(0)
 	}
-	p.step(events)
+	p.step(p.batch)
+	clear(p.batch)
 }
 
 // step steps the node and carries its effects out.
@@ -291,10 +356,12 @@ func (p *process) step(events []cluster.Event) {
 	}
 	for i := range events {
 		if s := events[i].Staged; s != nil && !effects.Takes(s) {
+			w.probe(probeSnapshotUseless)
 			p.store.Release(cluster.SnapshotMark{Index: s.Meta.Index, Term: s.Meta.Term})
 		}
 	}
 	w.checks.stepped(p, &effects)
+	w.witness.stepped(p, events, &effects)
 	p.tellState()
 	p.carryOut(&effects)
 	if effects.More {
@@ -326,6 +393,7 @@ func (p *process) carryOut(e *cluster.Effects) {
 	}
 	if e.Members != nil {
 		p.members = *e.Members
+		p.w.budget.changed(p.members, p.node.Marks().Applied)
 	}
 	p.queued = append(p.queued, e.Appends...)
 	p.compact = max(p.compact, e.Compact)
@@ -346,7 +414,6 @@ func (p *process) carryOut(e *cluster.Effects) {
 }
 
 func (p *process) onRole(r cluster.Role) {
-	before := p.role
 	p.role = r
 	p.w.emit(trace.Event{Kind: trace.Role, Node: p.number, Peer: r.Leader, What: r.State.String(), Numbers: numbers{r.Term}})
 	if r.State == cluster.Leader && r.Term > p.w.led {
@@ -356,24 +423,6 @@ func (p *process) onRole(r cluster.Role) {
 	if r.State == cluster.Candidate || r.State == cluster.PreCandidate {
 		p.w.faults.rising(p)
 	}
-	if before.State == cluster.Leader && r.State != cluster.Leader && len(p.requests) > 0 {
-		p.w.probe("leader lost with requests open")
-	}
-}
-
-// accepts says whether a peer's message may come in: the sender must be the instance that is known under its number.
-func (p *process) accepts(k packet) bool {
-	for _, m := range p.members.Members {
-		if m.ID == k.from {
-			return m.Instance == k.instance
-		}
-	}
-	for _, id := range p.members.Removed {
-		if id == k.from {
-			return false
-		}
-	}
-	return true
 }
 
 // crash takes the power away: what was not synced is in doubt.
@@ -393,6 +442,7 @@ func (p *process) halt() {
 	p.node, p.store, p.machine = nil, nil, nil
 	p.inbox, p.queued, p.writing, p.compact = nil, nil, nil, 0
 	p.abandon()
+	p.w.witness.down()
 }
 
 // close lets the directory go, as the end of a process does. What it wrote stays in the page cache.
@@ -412,7 +462,7 @@ func (p *process) exit(err error) {
 		p.w.fail("disk", "n%d ended though its disk did nothing wrong: %v", p.number, err)
 		return
 	}
-	p.w.probe("ended after a disk error")
+	p.w.probe(probeEnded)
 	p.close()
 	p.halt()
 	p.w.later(p.local.Between(100_000_000, 2_000_000_000), start, p.number, p.life, nil)

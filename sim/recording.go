@@ -34,7 +34,7 @@ func (r *recording) invoke(now int64, k *call) {
 	}
 	o := history.Operation{Client: int32(k.client.number), Kind: kind, Key: k.plan.Key, Stale: k.plan.Do == plan.GetStale, Invoke: now, Return: history.Forever}
 	if kind == history.Put {
-		o.Value = history.Of(value(k.plan))
+		o.Value = history.Of(value(k.client.w.plan, k.plan))
 	}
 	switch k.plan.Do {
 	case plan.PutAbsent:

@@ -16,6 +16,8 @@ type request struct {
 	change  cluster.MemberChange
 	do      asked
 	peer    uint64
+	step    int    // in which the node was asked to read
+	term    uint64 // of the node then
 }
 
 // asked is what a request wants of a node.
@@ -67,6 +69,7 @@ func (p *process) take(r *request) {
 	case askRead:
 		p.give(cluster.Event{Kind: cluster.EventRead, ID: id})
 	case askWrite:
+		p.w.checks.given(p, r)
 		p.give(cluster.Event{Kind: cluster.EventPropose, ID: id, Command: &r.command})
 	case askChange:
 		p.give(cluster.Event{Kind: cluster.EventChangeMember, ID: id, Change: &r.change})
@@ -78,6 +81,9 @@ func (p *process) take(r *request) {
 // look reads the machine as it is now.
 func (p *process) look(r *request) answer {
 	item, revision, found := p.machine.Get(r.command.Key)
+	if r.do == askStale && revision < p.w.checks.replay.state().revision {
+		p.w.probe(probeStaleOld)
+	}
 	return answer{Answer: policy.Answer{Outcome: policy.Done}, item: item, at: revision, found: found}
 }
 
@@ -89,6 +95,10 @@ func (p *process) reply(e *cluster.Reply) {
 		return
 	}
 	delete(p.requests, e.ID)
+	p.w.witness.replied(p, r, e)
+	if r.do == askWrite {
+		p.w.checks.replied(p, r, e)
+	}
 	p.w.emit(trace.Event{Kind: trace.Reply, Node: p.number, Client: r.call.client.number, What: e.Outcome.String(), Numbers: numbers{uint64(r.call.plan.Number), uint64(r.attempt), e.Result.Revision}})
 	if e.Outcome == cluster.Done && r.do == askRead {
 		p.w.later(p.local.Between(0, 100_000), read, p.number, p.life, r)

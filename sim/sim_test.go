@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"testing"
 
@@ -9,17 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// seeds returns which seeds a test lives: FROM-TO by LOCKSTEP_SIM_SEEDS, or the first few.
-func seeds(t testing.TB, few uint64) (from, to uint64) {
-	if text := os.Getenv("LOCKSTEP_SIM_SEEDS"); text != "" {
-		_, err := fmt.Sscanf(text, "%d-%d", &from, &to)
-		require.NoError(t, err, "LOCKSTEP_SIM_SEEDS is FROM-TO")
-		return from, to
-	}
+// lives is how many lives a test may take, of so many at full length.
+func lives(full int) uint64 {
 	if testing.Short() {
-		few /= 4
+		full /= 4
 	}
-	return 1, few
+	return max(1, uint64(full/slowdown))
 }
 
 func draw(t testing.TB, seed uint64, profile string) *plan.Plan {
@@ -28,29 +24,54 @@ func draw(t testing.TB, seed uint64, profile string) *plan.Plan {
 	return p
 }
 
-// TestSeeds lives fresh plans. LOCKSTEP_SIM_TRACE=1 prints what happens.
+// replayOf is the command that shows a life again.
+func replayOf(seed uint64, profile string) string {
+	return fmt.Sprintf("bin/lockstep sim --seed %d --profile %s", seed, profile)
+}
+
+// liveSeeds lives seeds one after the other, and counts which probes they reach.
+func liveSeeds(t *testing.T, profile string, from, to uint64, o Options) (reached map[string]int) {
+	reached = map[string]int{}
+	for seed := from; seed <= to; seed++ {
+		r := Run(draw(t, seed, profile), o)
+		if r.Failure != nil {
+			t.Errorf("seed %d: %v, at %.3f s; replay: %s", seed, r.Failure, float64(r.Failure.At)/1e9, replayOf(seed, profile))
+		}
+		for name, n := range r.Probes {
+			reached[name] += n
+		}
+	}
+	return reached
+}
+
+// TestSeeds lives plans that nobody has lived before, as a rule: where it begins is drawn anew each time. LOCKSTEP_SIM_SEEDS=FROM-TO chooses the seeds,
+// LOCKSTEP_SIM_TRACE=1 prints what happens.
 func TestSeeds(t *testing.T) {
-	from, to := seeds(t, 60)
+	from := rand.Uint64N(1 << 40)
+	to := from + lives(100) - 1
+	if text := os.Getenv("LOCKSTEP_SIM_SEEDS"); text != "" {
+		_, err := fmt.Sscanf(text, "%d-%d", &from, &to)
+		require.NoError(t, err, "LOCKSTEP_SIM_SEEDS is FROM-TO")
+	}
 	var o Options
 	if os.Getenv("LOCKSTEP_SIM_TRACE") != "" {
 		o.Trace = os.Stdout
 	}
-	probes := map[string]int{}
-	for seed := from; seed <= to; seed++ {
-		r := Run(draw(t, seed, "standard"), o)
-		if r.Failure != nil {
-			t.Errorf("seed %d: %v, at %.3f s", seed, r.Failure, float64(r.Failure.At)/1e9)
-		}
-		for name, n := range r.Probes {
-			probes[name] += n
-		}
-	}
-	t.Logf("seeds %d to %d, probes %v", from, to, probes)
+	t.Attr("fresh-seeds", fmt.Sprintf("%d-%d; again: LOCKSTEP_SIM_SEEDS=%d-%d go test ./sim -run TestSeeds", from, to, from, to))
+	liveSeeds(t, "standard", from, to, o)
+}
+
+// The timings that a node has by default are another world than the standard one.
+func TestProductionSeeds(t *testing.T) {
+	from := rand.Uint64N(1 << 40)
+	to := from + lives(10) - 1
+	t.Attr("fresh-seeds", fmt.Sprintf("%d-%d of profile production", from, to))
+	liveSeeds(t, "production", from, to, Options{})
 }
 
 // The same plan is the same life, event for event.
 func TestTheSameSeedTwice(t *testing.T) {
-	for seed := uint64(1); seed <= 5; seed++ {
+	for seed := uint64(1); seed <= lives(5); seed++ {
 		a, b := Run(draw(t, seed, "standard"), Options{}), Run(draw(t, seed, "standard"), Options{})
 		require.Equal(t, a.TraceHash, b.TraceHash, "seed %d", seed)
 		require.Equal(t, a.History.Operations, b.History.Operations)
@@ -61,7 +82,7 @@ func TestTheSameSeedTwice(t *testing.T) {
 
 // Without faults everything is done, and nothing is refused or unknown but what the plan provokes.
 func TestAQuietLife(t *testing.T) {
-	for seed := uint64(1); seed <= 5; seed++ {
+	for seed := uint64(1); seed <= lives(5); seed++ {
 		p := draw(t, seed, "quiet")
 		p.Network.LossPPM = 0
 		r := Run(p, Options{})

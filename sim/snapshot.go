@@ -50,11 +50,11 @@ func save(w *World, t *task) {
 			return
 		}
 		// One of the same place may be on its way in: the node asks again later.
-		w.probe("snapshot could not be saved")
+		w.probe(probeSnapshotNotSaved)
 		p.give(cluster.Event{Kind: cluster.EventSnapshotSaved, Failed: true})
 	case done:
 		p.tellSnapshot("saved", 0, job.mark)
-		w.probe("snapshot saved")
+		w.probe(probeSnapshotSaved)
 		p.give(cluster.Event{Kind: cluster.EventSnapshotSaved, Index: job.mark.Index})
 	default:
 		w.later(p.chunkTime(), save, t.a, t.b, job)
@@ -123,6 +123,7 @@ func carry(w *World, t *task) {
 	}
 	switch {
 	case err != nil:
+		w.probe(probeSnapshotBroken)
 		job.abort(w)
 		job.report(w, true)
 	case done:
@@ -178,7 +179,7 @@ func (j *transfer) chunk(w *World) (done bool, err error) {
 
 // open prepares the receiver.
 func (j *transfer) open(to, from *process) (err error) {
-	if to.receiving || !to.accepts(packet{from: j.from, instance: from.instance}) {
+	if to.receiving || !to.accepts(from.introduce(j.to)) {
 		return errStream
 	}
 	j.toLife = to.life
@@ -205,14 +206,11 @@ func (j *transfer) finish(to *process) error {
 		return err
 	}
 	if !to.store.Hold(j.mark) {
-		to.w.probe("snapshot refused while others wait for the log")
+		to.w.probe(probeSnapshotRefused)
 		return errStream
 	}
 	to.tellSnapshot("received", j.from, j.mark)
-	to.w.probe("snapshot received")
-	if len(to.queued)+len(to.writing) > 0 {
-		to.w.probe("snapshot received while entries were in flight")
-	}
+	to.w.probe(probeSnapshotReceived)
 	to.give(cluster.Event{Kind: cluster.EventReceive, Message: m, Staged: &cluster.Staged{Machine: machine, Meta: meta}})
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 type tape struct {
 	hash   trace.Hash
 	reader func(*trace.Event)
+	event  trace.Event // that reader is shown: a pointer to emit's own would cost an allocation for each event that nobody reads
 }
 
 func (t *tape) init(o *Options) {
@@ -37,8 +38,9 @@ func (w *World) watched() bool { return w.tape.reader != nil }
 func (w *World) emit(e trace.Event) {
 	e.At = w.now
 	w.tape.hash.Add(&e)
-	if w.tape.reader != nil {
-		w.tape.reader(&e)
+	if w.watched() {
+		w.tape.event = e
+		w.tape.reader(&w.tape.event)
 	}
 }
 

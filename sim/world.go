@@ -27,6 +27,8 @@ type Failure struct {
 	Message string
 	// At is when, in nanoseconds of simulated time.
 	At int64
+	// Contradiction is the kind that the checker names, if the history is not linearizable.
+	Contradiction string
 }
 
 // Error returns kind and message.
@@ -51,6 +53,7 @@ type World struct {
 	plan   *plan.Plan
 	now    int64
 	agenda agenda
+	task   task // that is happening: a variable of live would escape to the heap, task by task
 	events uint64
 
 	processes []*process
@@ -58,15 +61,19 @@ type World struct {
 	clients   []*client
 	faults    faults
 	checks    checks
+	budget    budget
+	witness   witness
 	tape      tape
 	history   recording
 	jitter    reader
 	led       uint64 // the highest term in which somebody led
 	nodeSteps int
+	arrived   int // operations whose time has come
 
 	failure *Failure
-	probes  map[string]int
-	ended   bool // the safety phase is over
+	reached [probeCount]int // by probe
+	ended   bool            // the safety phase is over
+	over    bool            // all is
 }
 
 // only keeps a second World from running beside the first.
@@ -95,6 +102,8 @@ type Options struct {
 	Until int64
 	// Reseed gives the rest of the life another course.
 	Reseed Reseed
+	// Lost is called with what there was when the code under test panics, while the panic goes on; nil for nobody.
+	Lost func(Result)
 }
 
 // Reseed has all streams of random numbers go on from another seed from a moment on: the life is the same until then, and
@@ -116,15 +125,25 @@ func Run(p *plan.Plan, o Options) Result {
 	if o.Reseed.Seed != 0 {
 		w.at(o.Reseed.At, reseed, o.Reseed.Seed, 0, nil)
 	}
+	lost := true
+	defer func() {
+		if lost && o.Lost != nil {
+			w.history.h.Sort()
+			o.Lost(w.sum())
+		}
+	}()
 	w.live(o.Until)
-	return w.result()
+	r := w.result()
+	lost = false
+	return r
 }
 
 func newWorld(p *plan.Plan, o Options) *World {
-	w := &World{plan: p, probes: map[string]int{}}
+	w := &World{plan: p}
 	w.tape.init(&o)
 	w.network.init(w)
 	w.checks.init(w)
+	w.witness.init(w)
 	w.faults.init(w)
 	for i := 1; i <= p.Nodes+p.Spares; i++ {
 		w.processes = append(w.processes, newProcess(w, uint64(i)))
@@ -139,7 +158,7 @@ func newWorld(p *plan.Plan, o Options) *World {
 // begin founds the cluster, starts it, and puts the faults and the operations on the agenda.
 func (w *World) begin() {
 	w.found()
-	for _, p := range w.processes[:w.plan.Nodes] {
+	for _, p := range w.processes {
 		w.later(p.local.Between(0, 50_000_000), start, p.number, p.life, nil)
 	}
 	w.faults.schedule()
@@ -151,9 +170,8 @@ func (w *World) begin() {
 
 // live takes one task after another.
 func (w *World) live(until int64) {
-	for w.failure == nil {
-		t, ok := w.agenda.take()
-		if !ok || until != 0 && t.at > until {
+	for t := &w.task; w.failure == nil; {
+		if !w.agenda.take(t) || until != 0 && t.at > until {
 			return
 		}
 		if t.at < w.now {
@@ -165,8 +183,8 @@ func (w *World) live(until int64) {
 			w.fail("runaway", "more than %d events", eventsMax)
 			return
 		}
-		t.does(w, &t)
-		if w.ended && w.settled() {
+		t.does(w, t)
+		if w.over || w.ended && w.settled() {
 			return
 		}
 	}
@@ -174,7 +192,7 @@ func (w *World) live(until int64) {
 
 // at schedules a task.
 func (w *World) at(at int64, does func(*World, *task), a, b uint64, it any) {
-	w.agenda.add(task{at: at, does: does, a: a, b: b, it: it})
+	w.agenda.add(task{moment: moment{at: at}, does: does, a: a, b: b, it: it})
 }
 
 // later schedules a task after a while.
@@ -200,12 +218,6 @@ func reseed(w *World, t *task) {
 	for _, c := range w.clients {
 		c.random = plan.NewStream(t.a, "client", uint64(c.number))
 	}
-}
-
-// probe counts something that must happen sometimes.
-func (w *World) probe(name string) {
-	w.probes[name]++
-	w.emit(trace.Event{Kind: trace.Probe, What: name})
 }
 
 func (w *World) process(number uint64) *process { return w.processes[number-1] }

@@ -161,19 +161,20 @@ func (i *identity) meet(h *transport.Hello) error {
 // verifyMember judges by the membership. A node whose membership is old, or that joins and has none yet, also talks to
 // whoever knows its instance, since that can only come from a membership: its leader may have been added while it was away.
 func (i *identity) verifyMember(h *transport.Hello) error {
-	if slices.Contains(i.membership.Removed, h.Node) {
-		return i.refuse(h, transport.RefusedRemoved, "it was removed from the cluster; add it under a new id with an empty directory")
-	}
-	at := i.member(h.Node)
-	switch {
-	case at >= 0 && i.membership.Members[at].Instance != h.Instance:
-		return transport.OtherInstance(h.Node, i.own.Node)
-	case at >= 0:
+	switch i.membership.Standing(i.own.Instance, cluster.Introduction{Node: h.Node, Instance: h.Instance, Target: h.TargetInstance}) {
+	case cluster.KnownPeer:
 		return nil
-	case h.TargetInstance == i.own.Instance:
+	case cluster.Guest:
 		i.welcome(h)
 		return nil
-	case len(i.membership.Members) == 0 && i.configured(h.Node):
+	case cluster.Expelled:
+		return i.refuse(h, transport.RefusedRemoved, "it was removed from the cluster; add it under a new id with an empty directory")
+	case cluster.Replaced:
+		return transport.OtherInstance(h.Node, i.own.Node)
+	case cluster.Mistaken:
+		return transport.OtherInstance(i.own.Node, h.Node)
+	}
+	if len(i.membership.Members) == 0 && i.configured(h.Node) {
 		return nil
 	}
 	return i.refuse(h, transport.RefusedUnknown, "it is not a member as far as node %d knows: add it first", i.own.Node)

@@ -1,9 +1,11 @@
 package storage
 
 import (
+	"math/rand"
 	"testing"
 
 	"github.com/lockstepdb/lockstep/cluster"
+	"github.com/lockstepdb/lockstep/cluster/storage/vfs"
 	"github.com/stretchr/testify/require"
 )
 
@@ -57,4 +59,31 @@ func TestCompactKeepsWhatIsNeeded(t *testing.T) {
 	require.Less(t, s.Stats().Segments, 5)
 	_, err := s.Append(nil)
 	require.NoError(t, err)
+}
+
+// A start removes an empty first segment. Its name must be gone for good before a later segment is dropped: otherwise a loss of
+// power may bring the first one back and take the second one away, and that looks like a hole.
+func TestSupersededSegmentsAreGoneBeforeOthersAreDropped(t *testing.T) {
+	for seed := range int64(64) {
+		choose := rand.New(rand.NewSource(seed)).Intn
+		o := Options{SegmentBytes: 1 << 10, DiskReserveBytes: -1, SnapshotsKept: 1}
+		fsys := newDir(t)
+		start(t, fsys, o) // writes nothing into its segment
+		fsys = fsys.Crash(choose)
+		s, _ := start(t, fsys, o)
+		put(t, s, synced(entryRun(1, 3, 1)))
+		fsys = fsys.Crash(choose)
+		s, _ = start(t, fsys, o)
+		put(t, s, cluster.Append{HardState: cluster.HardState{Term: 1, Commit: 3}, Sync: true})
+		snapshotAt(t, s, 3, 1)
+		fsys.SetHook(func(op vfs.Op) error {
+			if op.Kind == vfs.OpSyncDir {
+				return errPower
+			}
+			return nil
+		})
+		require.ErrorIs(t, s.Compact(3), errPower)
+		fsys = fsys.Crash(choose)
+		start(t, fsys, o)
+	}
 }

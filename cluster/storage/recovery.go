@@ -36,6 +36,7 @@ type recovery struct {
 	state     logState
 	tail      tail
 	spans     spans
+	window    window // of the scan under way
 
 	files    []cluster.SnapshotMark // ascending
 	sizes    map[cluster.SnapshotMark]int64
@@ -128,7 +129,7 @@ func (r *recovery) replaySegment(i int) error {
 		return &FailedError{Op: "open", File: seg.name, Err: err}
 	}
 	defer f.Close()
-	s := newScan(f, seg)
+	s := r.scan(f, seg)
 	r.content = false
 	visit := func(off int64, h frameHeader, d decoded) string { return r.take(i, off, h, d) }
 	if i+1 < len(r.chain) {
@@ -136,6 +137,12 @@ func (r *recovery) replaySegment(i int) error {
 	}
 	r.tail, err = s.open(visit)
 	return err
+}
+
+// scan begins to read a segment, through the buffer of the scan before, which is at its end.
+func (r *recovery) scan(f vfs.File, seg *segment) *scan {
+	r.window = window{file: f, name: seg.name, size: seg.bytes, buf: r.window.buf[:0]}
+	return &scan{seg: seg, w: &r.window}
 }
 
 // takeCheckpoint compares what a segment says of those before it with what they said. Its hard state may be newer: it
@@ -365,14 +372,14 @@ func (s *Store) removeTemps() error {
 	return nil
 }
 
-// removeSuperseded removes segments that the chain passes over. A removal that a crash undoes is made again by the next
-// Recover. It does have to be durable before a segment that passes over them is dropped, or they would look like the far
-// side of a hole: before that a newer segment gets its name, and the sync of the directory covers both.
+// removeSuperseded removes segments that the chain passes over, durably: if a loss of power could bring one back after a
+// segment that passes over it was dropped, it would look like the far side of a hole.
 func (s *Store) removeSuperseded(sequences []uint64) error {
 	counts := map[uint64]bool{}
 	for _, seg := range s.log.segments {
 		counts[seg.seq] = true
 	}
+	removed := false
 	for _, seq := range sequences {
 		if counts[seq] {
 			continue
@@ -381,6 +388,10 @@ func (s *Store) removeSuperseded(sequences []uint64) error {
 		if err := s.fs.Remove(name); err != nil {
 			return &FailedError{Op: "remove", File: name, Err: err}
 		}
+		removed = true
 	}
-	return nil
+	if !removed {
+		return nil
+	}
+	return syncDir(s.fs, path.Join(s.dir, logDir))
 }

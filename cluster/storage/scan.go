@@ -10,11 +10,11 @@ import (
 // scan walks over the frames of one segment.
 type scan struct {
 	seg *segment
-	w   window
+	w   *window
 }
 
 func newScan(f vfs.File, seg *segment) *scan {
-	return &scan{seg: seg, w: window{file: f, name: seg.name, size: seg.bytes}}
+	return &scan{seg: seg, w: &window{file: f, name: seg.name, size: seg.bytes}}
 }
 
 // frame reads the frame at off, which ends at or below limit. reason says why there is none. payload is valid until the next call.

@@ -19,6 +19,8 @@ const (
 	spanBytesMax = 1 << 20
 	// dataBlockBytes is how much of the data of small entries shares an allocation. An entry that is kept pins that much.
 	dataBlockBytes = 64 << 10
+	// ownedEntriesMax is how many entries share an allocation.
+	ownedEntriesMax = 64
 )
 
 // spans are where the entries of the log are, in order and without a gap.
@@ -68,6 +70,11 @@ func (r *recovery) load() ([]*raftpb.Entry, error) {
 	var l loader
 	l.from = r.spans.since(r.snapshot.Index, r.o.TailBytes)
 	for _, sp := range r.spans {
+		if sp.last >= l.from {
+			l.bytes += sp.end - sp.from
+		}
+	}
+	for _, sp := range r.spans {
 		if sp.last < l.from {
 			continue
 		}
@@ -88,7 +95,7 @@ func (r *recovery) loadSpan(l *loader, sp span) error {
 		return &FailedError{Op: "open", File: seg.name, Err: err}
 	}
 	defer f.Close()
-	s := newScan(f, seg)
+	s := r.scan(f, seg)
 	s.w.size = min(s.w.size, sp.end) // no reading ahead into the next span
 	end, reason, err := s.frames(sp.from, sp.end, func(_ int64, _ frameHeader, d decoded) string {
 		return l.add(d, sp)
@@ -102,11 +109,13 @@ func (r *recovery) loadSpan(l *loader, sp span) error {
 // loader makes entries that own their memory.
 type loader struct {
 	from    uint64
+	bytes   int64 // of the frames that are not loaded yet
 	entries []*raftpb.Entry
-	block   []byte // what is left of the current block for data
+	owned   []ownedEntry // what is left of the current block of entries
+	block   []byte       // what is left of the current block for data
 }
 
-// ownedEntry is an entry and what its fields point to, in one allocation.
+// ownedEntry is an entry and what its fields point to, in one piece.
 type ownedEntry struct {
 	entry       raftpb.Entry
 	index, term uint64
@@ -132,7 +141,13 @@ func (l *loader) add(d decoded, sp span) (reason string) {
 }
 
 func (l *loader) own(e rawEntry) *raftpb.Entry {
-	o := &ownedEntry{index: e.index, term: e.term, kind: e.kind}
+	if len(l.owned) == 0 {
+		l.owned = make([]ownedEntry, min(ownedEntriesMax, max(1, l.bytes/entryHeaderBytes)))
+	}
+	o := &l.owned[0]
+	l.owned = l.owned[1:]
+	l.bytes -= entryHeaderBytes + int64(len(e.data))
+	o.index, o.term, o.kind = e.index, e.term, e.kind
 	o.entry.Index, o.entry.Term, o.entry.Type = &o.index, &o.term, &o.kind
 	if len(e.data) > 0 {
 		o.entry.Data = l.copy(e.data)
@@ -146,7 +161,7 @@ func (l *loader) copy(data []byte) []byte {
 		return append([]byte(nil), data...)
 	}
 	if len(l.block) < len(data) {
-		l.block = make([]byte, dataBlockBytes)
+		l.block = make([]byte, max(int64(len(data)), min(dataBlockBytes, l.bytes+int64(len(data)))))
 	}
 	n := copy(l.block, data)
 	own := l.block[:n:n]

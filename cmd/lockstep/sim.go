@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -40,6 +40,8 @@ command that replays it, and a folder with its plan, trace, history and report; 
 --seed lives one seed in this process and keeps it in DIR/SEED; --plan lives a plan from a file, which ` + "`lockstep sim plan`" + ` prints
 and you may edit, and keeps it in DIR/plan.
 
+One seed of sixteen is lived twice, in two processes, and both must be the same life.
+
 It ends with 0 if everything passed, 1 if a life failed, 2 if it was interrupted before, and 65 if a plan can't be read.`,
 		Example: `  lockstep sim
   lockstep sim --seeds 100 --from 4000 --json out.json
@@ -64,7 +66,7 @@ It ends with 0 if everything passed, 1 if a life failed, 2 if it was interrupted
 	f := c.Flags()
 	f.DurationVar(&s.For, "for", simFor, "begin seeds for this long; with --seeds only if it is given")
 	f.Uint64Var(&s.Seeds, "seeds", 0, "how many seeds to run (default: as many as --for allows)")
-	f.Uint64Var(&s.From, "from", 1, "the first seed; the others follow it")
+	f.Uint64Var(&s.From, "from", 0, "the first seed; the others follow it (default: drawn anew each time)")
 	f.IntVar(&s.Workers, "workers", 0, "processes that live seeds; 0: one for each processor")
 	f.StringVar(&s.Profile, "profile", plan.Profiles[0], strings.Join(plan.Profiles, ", "))
 	f.StringVar(&s.Dir, "out", filepath.Join("reports", "sim"), "the folder for what is kept")
@@ -73,7 +75,8 @@ It ends with 0 if everything passed, 1 if a life failed, 2 if it was interrupted
 	f.StringVar(&s.File, "plan", "", "live the plan in this file, in this process")
 	f.BoolVar(&s.Trace, "trace", false, "print one line for each event (with --seed or --plan)")
 	f.Var(&s.Until, "until", "end the life at this simulated time and keep nothing (with --seed or --plan)")
-	c.AddCommand(newSimPlan())
+	f.BoolVar(&s.RequireProbes, "require-probes", false, "fail if something that must happen sometimes did not happen in any life")
+	c.AddCommand(newSimPlan(), newSimShrink(), newSimLikelihood())
 	return c
 }
 
@@ -85,7 +88,7 @@ func simSettings(c *cobra.Command, s *sim.Settings) error {
 	if given("seed") && given("plan") {
 		return usage(c, errors.New("--seed and --plan exclude each other"))
 	}
-	for _, name := range []string{"for", "seeds", "from", "workers"} {
+	for _, name := range []string{"for", "seeds", "from", "workers", "require-probes"} {
 		if s.One && given(name) {
 			return usage(c, fmt.Errorf("--%s is for many seeds: leave it, or --seed and --plan", name))
 		}
@@ -125,11 +128,20 @@ func simBounds(c *cobra.Command, s *sim.Settings) error {
 	if s.Seeds > 0 && !given("for") {
 		s.For = 0
 	}
+	if !given("from") {
+		s.From = freshSeed()
+	}
 	if s.Workers == 0 {
 		s.Workers = runtime.GOMAXPROCS(0)
 	}
 	return nil
 }
+
+// freshSeedMax keeps seeds short enough to be told by phone. Two runs hardly ever meet the same ones.
+const freshSeedMax = 10_000_000_000
+
+// freshSeed draws where a run begins, so that each explores something new.
+func freshSeed() uint64 { return 1 + rand.Uint64N(freshSeedMax) }
 
 func knownProfile(c *cobra.Command, name string) error {
 	if !slices.Contains(plan.Profiles, name) {
@@ -159,9 +171,9 @@ fault with its time and target. The file can be edited, and lived with ` + "`loc
 			if wantsJSON(c) {
 				return usage(c, errors.New("sim plan prints YAML only"))
 			}
-			seed, err := strconv.ParseUint(given[0], 10, 64)
+			seed, err := seedOf(c, given[0])
 			if err != nil {
-				return usage(c, fmt.Errorf("%q is not a seed: a number from 0 on", given[0]))
+				return err
 			}
 			if err := knownProfile(c, profile); err != nil {
 				return err

@@ -20,6 +20,7 @@ type event struct {
 	Test       string
 	Elapsed    float64
 	Output     string
+	Key, Value string // of an attribute, see testing.T.Attr
 }
 
 // key is a test, or a package when the name is empty.
@@ -89,6 +90,8 @@ func (r *record) take(e event) {
 	switch e.Action {
 	case "output":
 		r.keep(k, e.Output)
+	case "attr":
+		fmt.Fprintf(r.out, "  %s %s %s: %s\n", short(e.Package), e.Test, e.Key, e.Value)
 	case "build-output":
 		fmt.Fprint(r.out, e.Output)
 	case "build-fail":

@@ -17,6 +17,7 @@ const stream = `{"Action":"start","Package":"p"}
 {"Action":"output","Package":"p","Test":"TestB","Output":"--- SKIP: TestB (0.00s)\n"}
 {"Action":"skip","Package":"p","Test":"TestB","Elapsed":0}
 {"Action":"output","Package":"p","Test":"TestC","Output":"noise\n"}
+{"Action":"attr","Package":"p","Test":"TestC","Key":"seeds","Value":"5-9"}
 {"Action":"pass","Package":"p","Test":"TestC","Elapsed":0}
 {"Action":"output","Package":"p","Output":"FAIL\n"}
 {"Action":"fail","Package":"p","Elapsed":0.1}
@@ -30,6 +31,7 @@ func TestRecord(t *testing.T) {
 	require.Contains(t, out.String(), "a_test.go:3: broken")
 	require.Contains(t, out.String(), "p TestB: no strace here; install strace")
 	require.NotContains(t, out.String(), "noise")
+	require.Contains(t, out.String(), "p TestC seeds: 5-9\n", "what a test says of itself is shown also if it passes")
 	require.True(t, strings.HasSuffix(out.String(), "\n1 passed, 1 failed, 1 skipped\n"))
 }
 

@@ -46,6 +46,8 @@ type Job struct {
 	Dir string
 	// Replay returns the command that lives a seed again.
 	Replay func(seed uint64) string
+	// Version is that of the program, for what is kept.
+	Version string
 	// Worker returns a command, not started, whose process calls Serve; see Self.
 	Worker func() *exec.Cmd
 	// LifeTimeMax is the time on the wall after which a worker is given up; 0: ten minutes.
@@ -157,24 +159,40 @@ func (f *fleet) next() (seed uint64, ok bool) {
 
 // work is the life of one worker's place: a process, and another one when that ends.
 func (f *fleet) work() error {
-	p := place{fleet: f}
-	defer p.vacate()
+	d := f.desk()
+	defer d.vacate()
 	for {
 		seed, ok := f.next()
 		if !ok {
 			return nil
 		}
-		r, err := p.live(Life{Seed: seed, Profile: f.job.Profile})
+		r, err := d.main.live(f.ctx, f.life(seed))
 		if err != nil {
 			return ignoreEnd(err)
 		}
-		f.add(r)
-		if r.Failure != nil {
-			if err := f.fail(&p, r); err != nil {
-				return ignoreEnd(err)
-			}
+		if err := f.judge(d, r); err != nil {
+			return ignoreEnd(err)
 		}
 	}
+}
+
+// life is the life of a seed.
+func (f *fleet) life(seed uint64) Life { return Life{Seed: seed, Profile: f.job.Profile} }
+
+// judge adds a life to the sum. A share of those that passed is lived once more elsewhere.
+func (f *fleet) judge(d *desk, r Report) error {
+	if r.Failure == nil && twice(r.Seed) {
+		second, err := d.other.live(f.ctx, f.life(r.Seed))
+		if err != nil {
+			return err
+		}
+		r.Failure, r.Twice = compare(r, second), true
+	}
+	f.add(r)
+	if r.Failure == nil {
+		return nil
+	}
+	return f.fail(d, r)
 }
 
 func ignoreEnd(err error) error {
@@ -191,12 +209,12 @@ func (f *fleet) add(r Report) {
 }
 
 // fail keeps what is to be kept of a failure, and tells it.
-func (f *fleet) fail(p *place, r Report) error {
+func (f *fleet) fail(d *desk, r Report) error {
 	found := Found{Seed: r.Seed, Failure: *r.Failure, Replay: f.job.Replay(r.Seed)}
 	found.Detail = ""
 	var err error
 	if dir := f.folder(r.Seed); dir != "" {
-		found.Failure, err = f.keep(p, r, dir)
+		found.Failure, err = f.keep(d, r, dir)
 		found.Dir = dir
 	}
 	// Whatever came of keeping it, the failure was found.
@@ -218,9 +236,11 @@ func (f *fleet) folder(seed uint64) string {
 	return filepath.Join(f.job.Dir, strconv.FormatUint(seed, 10))
 }
 
-// keep lives a seed once more, with its trace, and compares what comes of it with the first time.
-func (f *fleet) keep(p *place, first Report, dir string) (Failure, error) {
-	second, err := p.live(Life{Seed: first.Seed, Profile: f.job.Profile, Keep: dir, Replay: f.job.Replay(first.Seed)})
+// keep lives a seed once more, with its trace, in another process, and compares what comes of it with the first time.
+func (f *fleet) keep(d *desk, first Report, dir string) (Failure, error) {
+	l := f.life(first.Seed)
+	l.Keep, l.Replay, l.Version = dir, f.job.Replay(first.Seed), f.job.Version
+	second, err := d.other.live(f.ctx, l)
 	failure := Failure{}
 	if first.Failure != nil {
 		failure = *first.Failure
@@ -233,6 +253,9 @@ func (f *fleet) keep(p *place, first Report, dir string) (Failure, error) {
 			err = writeStack(dir, second.Failure)
 		}
 	}
+	if err == nil && failure.Kind == Determinism {
+		err = f.part(d, l, &failure)
+	}
 	failure.Detail = ""
 	return failure, err
 }
@@ -242,10 +265,10 @@ func (f *fleet) keepLast() error {
 	if f.job.Dir == "" || len(f.sum.Failures) > 0 || f.sum.Seeds == 0 || f.ctx.Err() != nil {
 		return nil
 	}
-	p := place{fleet: f}
-	defer p.vacate()
+	d := f.desk()
+	defer d.vacate()
 	dir := filepath.Join(f.job.Dir, LastName)
-	failure, err := f.keep(&p, f.sum.last, dir)
+	failure, err := f.keep(d, f.sum.last, dir)
 	if err != nil || failure.Kind == "" {
 		return ignoreEnd(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -46,6 +47,17 @@ func overflow(n int) int {
 	return overflow(n+1) + 1
 }
 
+// written leaves a trace if the life is to be kept.
+func written(l Life, trace string) error {
+	if l.Keep == "" {
+		return nil
+	}
+	if err := os.MkdirAll(l.Keep, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(l.Keep, TraceName), []byte(trace), 0o600)
+}
+
 var runners = map[string]Runner{
 	"live": Live,
 	"ok":   ok,
@@ -80,12 +92,28 @@ var runners = map[string]Runner{
 		}
 		return ok(l)
 	},
+	// Depends on what only keeping it changes.
 	"fickle": func(l Life) (Report, error) {
 		r, _ := ok(l)
-		if l.Keep != "" {
-			r.TraceHash++
+		if l.Keep == "" {
+			return r, nil
 		}
-		return r, nil
+		r.TraceHash++
+		return r, written(l, "    1.000000  same\n")
+	},
+	// Depends on the processors that it finds.
+	"moody": func(l Life) (Report, error) {
+		r, _ := ok(l)
+		n := runtime.GOMAXPROCS(0)
+		r.TraceHash += uint64(n)
+		return r, written(l, fmt.Sprintf("    1.000000  same\n   12.000345  processors %d\n", n))
+	},
+	// Ends its process where there is another number of processors than this one.
+	"picky": func(l Life) (Report, error) {
+		if fmt.Sprint(runtime.GOMAXPROCS(0)) == os.Getenv("ENDED_BY") {
+			os.Exit(4)
+		}
+		return ok(l)
 	},
 	"broken": func(l Life) (Report, error) {
 		r, _ := ok(l)
@@ -200,7 +228,7 @@ func TestTheLastLifeIsKept(t *testing.T) {
 	s := run(t, j)
 	require.Empty(t, s.Failures)
 	require.Greater(t, s.Simulated, 100*time.Second)
-	for _, name := range []string{PlanName, TraceName, HistoryName, PageName} {
+	for _, name := range []string{PlanName, LifeName, TraceName, HistoryName, PageName, LanesName} {
 		b, err := os.ReadFile(filepath.Join(j.Dir, LastName, name))
 		require.NoError(t, err)
 		require.NotEmpty(t, b)
@@ -215,7 +243,57 @@ func TestTwoCourses(t *testing.T) {
 	require.Equal(t, 1, s.Counts.Failures)
 	require.Equal(t, Determinism, s.Failures[0].Kind)
 	require.EqualValues(t, 3, s.Failures[0].Seed)
-	require.Contains(t, s.Failures[0].Message, "trace 0000000000000015, passed; then trace 0000000000000016, passed")
+	require.Contains(t, s.Failures[0].Message, "trace 0000000000000015, passed; then trace 0000000000000016, passed; lived again, their traces read alike")
+}
+
+// A share of the seeds is lived under another number of processors, too: what depends on that is found, and shown.
+func TestASeedThatTakesAnotherCourseElsewhere(t *testing.T) {
+	j := jobOf("moody", 3, 2)
+	j.From, j.Dir = 15, t.TempDir()
+	s := run(t, j)
+	require.Equal(t, 1, s.Twice)
+	require.Len(t, s.Failures, 1)
+	f := s.Failures[0]
+	require.Equal(t, Determinism, f.Kind)
+	require.EqualValues(t, 16, f.Seed)
+	require.Regexp(t, `they part at line 2: "12.000345 processors \d+", and "12.000345 processors \d+"$`, f.Message)
+	require.EqualValues(t, 12_000_345, f.At)
+	for _, name := range []string{TraceName, filepath.Join(AgainName, TraceName)} {
+		require.FileExists(t, filepath.Join(j.Dir, "16", name))
+	}
+
+	j.Dir = ""
+	require.Len(t, run(t, j).Failures, 1)
+	s = run(t, jobOf("ok", 48, 2))
+	require.Equal(t, 3, s.Twice)
+	require.Empty(t, s.Failures)
+}
+
+// A life that only its second process does not survive has failed.
+func TestASecondLifeThatCrashes(t *testing.T) {
+	t.Setenv("ENDED_BY", strconv.Itoa(otherThan(processors(1))))
+	j := jobOf("picky", 1, 1)
+	j.From = 32
+	s := run(t, j)
+	require.Len(t, s.Failures, 1)
+	require.Equal(t, Crash, s.Failures[0].Kind)
+}
+
+func TestWhereTracesPart(t *testing.T) {
+	for _, c := range []struct {
+		a, b, line string
+		at         int64
+	}{
+		{"", "", "", 0},
+		{"1.000000 a\n", "1.000000 a\n", "", 0},
+		{"1.000000 a\n2.000000  b\n", "1.000000 a\n", `they part at line 2: "2.000000 b", and no more`, 2_000_000},
+		{"a", "b", `they part at line 1: "a", and "b"`, 0},
+	} {
+		line, at, err := parting(strings.NewReader(c.a), strings.NewReader(c.b))
+		require.NoError(t, err)
+		require.Equal(t, c.line, line)
+		require.Equal(t, c.at, at)
+	}
 }
 
 // How long a life takes decides nothing but that it is given up at all.

@@ -1,13 +1,13 @@
 package fleet
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -29,10 +29,13 @@ func Self(args ...string) *exec.Cmd {
 	return c
 }
 
-// place is where one worker process after another works for a fleet. It belongs to one goroutine.
+// place is where one worker process after another works. It belongs to one goroutine at a time.
 type place struct {
-	fleet *fleet
-	now   *process
+	worker      func() *exec.Cmd
+	lifeTimeMax time.Duration
+	// processors is the worker's GOMAXPROCS; 0: what it finds in its environment.
+	processors int
+	now        *process
 }
 
 // process is a worker as its parent sees it.
@@ -47,17 +50,17 @@ type process struct {
 	ended   error
 }
 
-// live has a life lived. If the worker does not survive it, that is the life's failure. The error is Canceled when the run
-// ends before the life does, or says why no worker can work.
-func (p *place) live(l Life) (Report, error) {
+// live has a life lived. If the worker does not survive it, that is the life's failure. The error is that of ctx when it ends
+// before the life does, or says why no worker can work.
+func (p *place) live(ctx context.Context, l Life) (Report, error) {
 	if p.now == nil {
-		w, err := p.fleet.start()
+		w, err := p.start()
 		if err != nil {
 			return Report{}, err
 		}
 		p.now = w
 	}
-	a, failure, err := p.fleet.wait(p.now, l)
+	a, failure, err := p.wait(ctx, l)
 	if err != nil || failure != nil {
 		p.vacate()
 		return Report{Seed: l.Seed, Failure: failure}, err
@@ -80,11 +83,10 @@ func (p *place) vacate() {
 }
 
 // start starts a worker and waits until it is ready.
-func (f *fleet) start() (*process, error) {
-	w := &process{command: f.job.Worker(), answers: make(chan answer), ready: make(chan struct{})}
-	if os.Getenv("GOMAXPROCS") == "" {
-		// One goroutine simulates; what else there is of the cores is for collecting garbage.
-		w.command.Env = append(w.command.Environ(), "GOMAXPROCS="+strconv.Itoa(max(1, runtime.NumCPU()/f.job.Workers)))
+func (p *place) start() (*process, error) {
+	w := &process{command: p.worker(), answers: make(chan answer), ready: make(chan struct{})}
+	if p.processors > 0 {
+		w.command.Env = append(w.command.Environ(), "GOMAXPROCS="+strconv.Itoa(p.processors))
 	}
 	w.command.Stderr = &w.errs
 	in, err := w.command.StdinPipe()
@@ -104,7 +106,7 @@ func (f *fleet) start() (*process, error) {
 	case <-w.ready:
 		return w, nil
 	case <-w.answers:
-	case <-time.After(f.job.LifeTimeMax):
+	case <-time.After(p.lifeTimeMax):
 	}
 	w.end()
 	return nil, fmt.Errorf("a worker can't start: %s", w.reason())
@@ -130,12 +132,13 @@ func (w *process) listen(out io.Reader) {
 }
 
 // wait waits for what comes of a life: an answer, or the failure that the worker's end is.
-func (f *fleet) wait(w *process, l Life) (answer, *Failure, error) {
+func (p *place) wait(ctx context.Context, l Life) (answer, *Failure, error) {
+	w := p.now
 	// A worker that died between two lives does not take the next one.
 	_ = w.ask.Encode(l)
-	limit := time.NewTimer(f.job.LifeTimeMax)
+	limit := time.NewTimer(p.lifeTimeMax)
 	defer limit.Stop()
-	cancelled := f.ctx.Done()
+	cancelled := ctx.Done()
 	var grace <-chan time.Time
 	for {
 		select {
@@ -143,20 +146,20 @@ func (f *fleet) wait(w *process, l Life) (answer, *Failure, error) {
 			switch {
 			case ok:
 				return a, nil, nil
-			case f.ctx.Err() != nil:
-				return answer{}, nil, f.ctx.Err()
+			case ctx.Err() != nil:
+				return answer{}, nil, ctx.Err()
 			}
 			w.end()
 			return answer{}, &Failure{Kind: Crash, Message: "the process ended in the middle of the life: " + w.reason(), Detail: w.errs.String()}, nil
 		case <-limit.C:
-			return answer{}, &Failure{Kind: Hang, Message: fmt.Sprintf("the life did not end within %v on the wall", f.job.LifeTimeMax), Detail: w.stacks()}, nil
+			return answer{}, &Failure{Kind: Hang, Message: fmt.Sprintf("the life did not end within %v on the wall", p.lifeTimeMax), Detail: w.stacks()}, nil
 		case <-cancelled:
 			cancelled = nil
 			after := time.NewTimer(graceMax)
 			defer after.Stop()
 			grace = after.C
 		case <-grace:
-			return answer{}, nil, f.ctx.Err()
+			return answer{}, nil, ctx.Err()
 		}
 	}
 }

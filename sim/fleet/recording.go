@@ -15,16 +15,20 @@ import (
 	"github.com/lockstepdb/lockstep/linearizability/report"
 	"github.com/lockstepdb/lockstep/sim"
 	"github.com/lockstepdb/lockstep/sim/plan"
+	"github.com/lockstepdb/lockstep/sim/timeline"
 )
 
 // The files of a kept life, and the folder of the last life of a run that passed.
 const (
 	PlanName    = "plan.yaml"
+	LifeName    = "life.json" // see Kept
 	TraceName   = "trace.txt"
 	HistoryName = "history.jsonl"
-	PageName    = "report.html"
-	StackName   = "stack.txt" // only after a panic or a crash
+	PageName    = "report.html"   // of the history's check
+	LanesName   = "timeline.html" // of the whole life
+	StackName   = "stack.txt"     // only after a panic or a crash
 	LastName    = "last"
+	AgainName   = "again" // holds another course of the same seed, where there is one
 )
 
 // traceBytesMax bounds a trace on disk: a life that runs away writes millions of lines.
@@ -43,12 +47,18 @@ type Recording struct {
 	Trace io.Writer
 	// Until ends the life at that time; 0: no bound.
 	Until plan.Duration
+	// Reseed gives the rest of the life another course.
+	Reseed sim.Reseed
+	// Version is that of the program.
+	Version string
+	// Note is a line for the head of the plan, if File is empty.
+	Note string
 }
 
 // Run lives the plan in this process. The plan is on disk before the life begins, and the trace grows with it, so that both
 // are there if the process does not survive it.
 func (r *Recording) Run() (Report, error) {
-	o := sim.Options{Trace: r.Trace, Until: int64(r.Until)}
+	o := sim.Options{Trace: r.Trace, Until: int64(r.Until), Reseed: r.Reseed}
 	if r.Dir == "" {
 		result, _ := live(r.Plan, o)
 		return result, nil
@@ -65,12 +75,14 @@ func (r *Recording) Run() (Report, error) {
 	if r.Trace != nil {
 		o.Trace = io.MultiWriter(t, r.Trace)
 	}
+	var events timeline.Collector
+	o.Events = events.Add
 	result, h := live(r.Plan, o)
 	if result.Failure != nil && result.Failure.Kind == Panic {
 		fmt.Fprintf(o.Trace, "panic: %s\n", result.Failure.Message)
 		err = writeStack(r.Dir, result.Failure)
 	}
-	return result, errors.Join(err, t.close(), r.write(h))
+	return result, errors.Join(err, t.close(), r.keep(result), r.write(h, &result, &events))
 }
 
 // prepare makes the folder, removes what is older, and writes the plan.
@@ -78,23 +90,28 @@ func (r *Recording) prepare() error {
 	if err := os.MkdirAll(r.Dir, 0o755); err != nil {
 		return err
 	}
-	for _, name := range []string{TraceName, HistoryName, PageName, StackName} {
+	for _, name := range []string{LifeName, TraceName, HistoryName, PageName, LanesName, StackName} {
 		if err := os.Remove(filepath.Join(r.Dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	file := r.File
-	if len(file) == 0 {
+	if err := os.RemoveAll(filepath.Join(r.Dir, AgainName)); err != nil {
+		return err
+	}
+	if len(r.File) == 0 {
 		var err error
-		if file, err = plan.Encode(r.Plan); err != nil {
+		if r.File, err = plan.Encode(r.Plan); err != nil {
 			return err
 		}
+		if r.Note != "" {
+			r.File = append([]byte("# "+firstLine(r.Note)+"\n"), r.File...)
+		}
 	}
-	return os.WriteFile(filepath.Join(r.Dir, PlanName), file, 0o644)
+	return os.WriteFile(filepath.Join(r.Dir, PlanName), r.File, 0o644)
 }
 
-// write writes the history and the page of its check. A life that panicked has neither.
-func (r *Recording) write(h *history.History) error {
+// write writes the history, the page of its check, and the timeline. A life that panicked before it began has none.
+func (r *Recording) write(h *history.History, result *Report, events *timeline.Collector) error {
 	if h == nil {
 		return nil
 	}
@@ -109,11 +126,26 @@ func (r *Recording) write(h *history.History) error {
 	h.Origin.File = HistoryName
 	checked := report.Checked{History: h, Command: r.Replay}
 	checked.Result = linearizability.Check(context.Background(), h, linearizability.Options{Workers: 1, Certificates: true})
-	b.Reset()
-	if err := report.HTML(&b, checked); err != nil {
+	if err := r.page(PageName, func(w io.Writer) error { return report.HTML(w, checked) }); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(r.Dir, PageName), b.Bytes(), 0o644)
+	in := timeline.Input{
+		Title: fmt.Sprintf("seed %d", r.Plan.Seed), Plan: r.Plan, Events: events.Events(), Missing: events.Missing(), History: h, Verdict: &checked.Result,
+		Replay: r.Replay, Version: r.Version, TraceHash: Hash(result.TraceHash), Report: PageName,
+	}
+	if f := result.Failure; f != nil {
+		in.Failure = &timeline.Failure{Kind: f.Kind, Message: f.Message, At: f.At}
+	}
+	return r.page(LanesName, func(w io.Writer) error { return timeline.Write(w, &in) })
+}
+
+// page writes a file of the folder.
+func (r *Recording) page(name string, write func(io.Writer) error) error {
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(r.Dir, name), b.Bytes(), 0o644)
 }
 
 func writeStack(dir string, f *Failure) error {

@@ -94,6 +94,37 @@ func TestAPanicIsAFailure(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// What a life left behind before it panicked is kept.
+func TestAPanicInTheMiddle(t *testing.T) {
+	p := drawn(t, 4)
+	p.Clients.Count = 64
+	p.Operations = append(p.Operations, plan.Operation{At: 3e9, Client: 70, Do: plan.Put, Key: "k1", Number: 9999})
+	dir := t.TempDir()
+	r, err := (&Recording{Plan: p, Dir: dir, Version: "v7"}).Run()
+	require.NoError(t, err)
+	require.Equal(t, Panic, r.Failure.Kind)
+	require.EqualValues(t, 3e9, r.Failure.At)
+	require.NotZero(t, r.TraceHash)
+	require.NotZero(t, r.Operations)
+	require.NotEmpty(t, r.Outcomes)
+	for _, name := range []string{HistoryName, PageName, LanesName, StackName} {
+		require.FileExists(t, filepath.Join(dir, name))
+	}
+	kept, err := ReadKept(dir)
+	require.NoError(t, err)
+	require.Equal(t, "v7", kept.Version)
+	require.Equal(t, Hash(r.TraceHash), kept.TraceHash)
+	require.Equal(t, Panic, kept.Report.Failure.Kind)
+	require.Empty(t, kept.Report.Failure.Detail)
+
+	kept, err = ReadKept(t.TempDir())
+	require.NoError(t, err)
+	require.Nil(t, kept)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, LifeName), []byte("{"), 0o600))
+	_, err = ReadKept(dir)
+	require.ErrorContains(t, err, LifeName)
+}
+
 func TestAnUnknownProfileIsAFailure(t *testing.T) {
 	r, err := Live(Life{Seed: 4, Profile: "wild"})
 	require.NoError(t, err)

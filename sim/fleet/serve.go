@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"runtime/metrics"
+	"syscall"
 	"time"
 )
 
@@ -38,7 +39,7 @@ const (
 // Serve is a worker: it lives what it is asked for until its input ends. It takes over the process's settings, so nothing else
 // should go on in it.
 func Serve(in io.Reader, out io.Writer, live Runner) error {
-	signal.Ignore(os.Interrupt) // a Ctrl-C is for the parent, which ends us
+	signal.Ignore(os.Interrupt, syscall.SIGTERM) // what is sent to the whole group is for the parent, which ends us
 	debug.SetGCPercent(gcPercent)
 	debug.SetMaxStack(stackBytesMax)
 	go watchHeap(heapBytesMax, func(bytes uint64) {

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/lockstepdb/lockstep/sim"
 )
 
 // Counts are the sums over the lives that were finished.
@@ -15,6 +17,7 @@ type Counts struct {
 	Steps      int
 	Injected   int // faults of all kinds
 	Failures   int
+	Twice      int // seeds that were lived twice, to compare
 	// Slowest is the seed that took longest on the wall, and how long.
 	Slowest     uint64
 	SlowestTime time.Duration
@@ -77,6 +80,9 @@ func (s *Summary) add(r Report) {
 	if r.Failure != nil {
 		s.Counts.Failures++
 	}
+	if r.Twice {
+		s.Twice++
+	}
 	if s.Seeds == 1 || r.Seed >= s.last.Seed {
 		s.last = r
 	}
@@ -95,6 +101,16 @@ func (s *Summary) sort() {
 		}
 		return 1
 	})
+}
+
+// Unreached lists the probes that no life reached.
+func (s *Summary) Unreached() (all []sim.Probe) {
+	for _, p := range sim.Probes() {
+		if s.Probes[p.Name] == 0 {
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 // Last is the highest seed that was finished; meaningful if there is one.

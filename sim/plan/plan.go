@@ -23,6 +23,7 @@ const (
 	NodesMax      = 7
 	SparesMax     = 3
 	ClientsMax    = 64
+	PaddingMax    = 64 << 10
 	OperationsMax = 100_000
 	FaultsMax     = 10_000
 	DurationMax   = Duration(24 * 3600 * 1e9)
@@ -62,7 +63,13 @@ type Node struct {
 	Inflight        int      `yaml:"inflight,omitempty"`
 	ApplyBytes      int      `yaml:"apply_bytes,omitempty"`
 	AppendsInflight int      `yaml:"appends_inflight,omitempty"`
+	Pending         int      `yaml:"pending,omitempty"`           // proposals without an answer, and apart from them reads
+	Uncommitted     int      `yaml:"uncommitted_bytes,omitempty"` // of a leader's entries
+	ReadRetryTicks  int      `yaml:"read_retry_ticks,omitempty"`
+	MaintainSteps   int      `yaml:"maintain_steps,omitempty"`
+	DataBytes       int      `yaml:"data_bytes,omitempty"` // beyond which puts are refused
 	SnapshotEntries int      `yaml:"snapshot_entries"`
+	SnapshotBytes   int      `yaml:"snapshot_bytes,omitempty"`
 	TailEntries     int      `yaml:"tail_entries"`
 	SegmentBytes    int      `yaml:"segment_bytes"`
 	SessionsMax     int      `yaml:"sessions_max,omitempty"`
@@ -95,6 +102,8 @@ type Clients struct {
 	Sessions bool     `yaml:"sessions"`
 	Attempt  Duration `yaml:"attempt"`  // for one attempt
 	Deadline Duration `yaml:"deadline"` // for one operation
+	// Padding makes values longer, by so many bytes.
+	Padding int `yaml:"padding,omitempty"`
 }
 
 // Action is what an operation does.
@@ -180,6 +189,8 @@ func (p *Plan) Validate() error {
 		return fmt.Errorf("plan: %d clients; 1 to %d", p.Clients.Count, ClientsMax)
 	case p.Clients.Pipeline < 1 || p.Clients.Pipeline > 16:
 		return fmt.Errorf("plan: a pipeline of %d; 1 to 16", p.Clients.Pipeline)
+	case p.Clients.Padding < 0 || p.Clients.Padding > PaddingMax:
+		return fmt.Errorf("plan: a padding of %d bytes; up to %d", p.Clients.Padding, PaddingMax)
 	case p.Clients.Attempt <= 0 || p.Clients.Deadline <= 0:
 		return errors.New("plan: clients need an attempt and a deadline above 0")
 	case p.Safety < 0 || p.Safety > DurationMax || p.Liveness <= 0 || p.Liveness > DurationMax:

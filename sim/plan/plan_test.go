@@ -47,14 +47,22 @@ func TestDrawnPlansRoundTrip(t *testing.T) {
 
 func TestPlansThatAreWrongSaySo(t *testing.T) {
 	for what, change := range map[string]func(*Plan){
-		"nodes":              func(p *Plan) { p.Nodes = 0 },
-		"version 2":          func(p *Plan) { p.Version = 2 },
-		"clients":            func(p *Plan) { p.Clients.Count = ClientsMax + 1 },
-		"needs a key":        func(p *Plan) { p.Operations[0] = Operation{Client: 1, Do: Put, Number: 1} },
-		"unknown action":     func(p *Plan) { p.Operations[0] = Operation{Client: 1, Do: "dance", Number: 1} },
-		"unknown fault":      func(p *Plan) { p.Faults = []Fault{{Do: "gremlin"}} },
-		"needs a node":       func(p *Plan) { p.Faults = []Fault{{Do: Crash, Node: "9"}} },
-		"needs a period":     func(p *Plan) { p.Faults = []Fault{{Do: Storm, Node: Any}} },
+		"nodes":          func(p *Plan) { p.Nodes = 0 },
+		"version 2":      func(p *Plan) { p.Version = 2 },
+		"clients":        func(p *Plan) { p.Clients.Count = ClientsMax + 1 },
+		"needs a key":    func(p *Plan) { p.Operations[0] = Operation{Client: 1, Do: Put, Number: 1} },
+		"unknown action": func(p *Plan) { p.Operations[0] = Operation{Client: 1, Do: "dance", Number: 1} },
+		"unknown fault":  func(p *Plan) { p.Faults = []Fault{{Do: "gremlin"}} },
+		"needs a node":   func(p *Plan) { p.Faults = []Fault{{Do: Crash, Node: "9"}} },
+		"needs a period": func(p *Plan) { p.Faults = []Fault{{Do: Storm, Node: Any}} },
+		"an operation":   func(p *Plan) { p.Faults = []Fault{{Do: DiskError, Node: Any, Nth: 1, Op: OpRecovery}} },
+		"no part":        func(p *Plan) { p.Faults = []Fault{{Do: SwapDisks, Node: Any, Part: PartTail}} },
+		"a peer":         func(p *Plan) { p.Faults = []Fault{{Do: SwapDisks, Node: "1", Peer: "1"}} },
+		"no stays":       func(p *Plan) { p.Faults = []Fault{{Do: Wipe, Node: Any, Stays: true}} },
+		"lease_reads off": func(p *Plan) {
+			p.Node.LeaseReads = true
+			p.Faults = []Fault{{Do: ClockJump, Node: Any, Latency: 1}}
+		},
 		"ppm from 1":         func(p *Plan) { p.Faults = []Fault{{Do: Lose}} },
 		"0 <= least <= most": func(p *Plan) { p.Disk.SyncMin, p.Disk.SyncMax = 2, 1 },
 	} {

@@ -11,7 +11,7 @@ type Kind uint8
 const (
 	Send     Kind = iota + 1 // a message leaves Node for Peer [What: its raft type]
 	Receive                  // a message from Peer reaches Node [What]
-	Lose                     // a message from Node to Peer is lost on the way [What]
+	Lose                     // a message from Node to Peer does not arrive [What, Text: why, if it was not just lost]
 	Invoke                   // Client calls [What: the action, Text: the key]
 	Request                  // an attempt of a call reaches Node [Client]
 	Reply                    // Node answers an attempt [Client, What: the outcome]
@@ -26,7 +26,7 @@ const (
 	Snapshot                 // a snapshot is saved, sent or received [Node, Peer, What: which]
 	Disk                     // an operation of Node's disk [What: which, Text: the file]
 	Fault                    // a fault begins [Node: if it has one, What: its kind, Text: for how long]
-	Heal                     // a fault ends [What: its kind]
+	Heal                     // a fault ends [Node: if it has one, What: its kind]
 	Probe                    // something happened that must happen sometimes [Node, What: its name]
 	Fail                     // what must not happen has happened [What: the check, Text: the sentence]
 )

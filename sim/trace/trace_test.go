@@ -2,6 +2,8 @@ package trace
 
 import (
 	"bytes"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -77,4 +79,19 @@ func TestNumber(t *testing.T) {
 	e := Event{Kind: State, Numbers: [NumbersMax]uint64{7, 1, 30, 29, 31}}
 	require.Equal(t, uint64(30), e.Number("commit"))
 	require.Zero(t, e.Number("colour"))
+}
+
+// The legend in the guide names every kind and every number.
+func TestTheLegendIsComplete(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/simulator.md")
+	require.NoError(t, err)
+	_, legend, ok := strings.Cut(string(guide), "## Read a trace")
+	require.True(t, ok)
+	legend, _, _ = strings.Cut(legend, "\n## ")
+	for k := Send; k <= Fail; k++ {
+		require.Contains(t, legend, "`"+k.String()+"`")
+		for _, f := range k.Fields() {
+			require.Contains(t, legend, "`"+f+"`", k)
+		}
+	}
 }

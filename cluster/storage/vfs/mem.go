@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -18,6 +19,7 @@ type Mem struct {
 	hook     func(Op) error
 	calls    int
 	capacity int64 // 0: no limit
+	fate     Fate
 }
 
 // memDir is a directory: the names as a running process sees them, those that would survive a crash for certain, and
@@ -73,7 +75,17 @@ func newMemDir() *memDir {
 	return &memDir{names: map[string]*inode{}, durable: map[string]*inode{}}
 }
 
-// SetHook has hook called before each call takes effect; an error from it is the call's, which then has no effect.
+// ShortWriteError is what a hook returns to have the first Bytes bytes of a write take effect, and the rest not.
+type ShortWriteError struct {
+	Bytes int
+	Err   error
+}
+
+func (e *ShortWriteError) Error() string { return fmt.Sprintf("%d bytes written: %v", e.Bytes, e.Err) }
+
+func (e *ShortWriteError) Unwrap() error { return e.Err }
+
+// SetHook has hook called before each call takes effect; an error from it is the call's, which then has no effect, but for that of a *ShortWriteError.
 // A sync that fails with syscall.EIO does what kernels do: what was not synced stays readable, counts as clean, and is
 // lost in a crash whatever later syncs say, unless it is written again. The hook runs with the file system locked and must not call it.
 func (m *Mem) SetHook(hook func(Op) error) {
@@ -318,7 +330,7 @@ func (m *Mem) used() int64 {
 	var sum int64
 	for _, d := range m.dirs {
 		for _, node := range d.names {
-			sum += int64(len(node.content))
+			sum += node.content.size
 		}
 	}
 	return sum

@@ -3,10 +3,23 @@ package vfs
 import (
 	"io/fs"
 	"path"
+	"slices"
 )
 
-// SectorBytes is what a disk writes whole or not at all.
+// SectorBytes is what most disks write whole or not at all.
 const SectorBytes = 512
+
+// Fate counts what became of unsynced changes when the power was lost.
+type Fate struct {
+	NamesLost  int // changes of names that did not survive
+	WritesLost int
+	WritesTorn int
+	// Reordered writes survived, whole or in part, although an earlier one to the same file was lost.
+	Reordered int
+}
+
+// Fate is that of the file system that Crash made this one of; zero for any other.
+func (m *Mem) Fate() Fate { return m.fate }
 
 // Crash returns the file system that is found after the power was lost now; m itself is left as it is. choose(n) returns
 // a number in [0, n) and decides the fate of each unsynced change: 0 always stands for the loss of it, so that a
@@ -18,7 +31,7 @@ func (m *Mem) Crash(choose func(n int) int) *Mem {
 	after.capacity = m.capacity
 	moved := map[*inode]*inode{}
 	for _, dir := range m.sortedDirs() {
-		after.dirs[dir] = m.dirs[dir].crash(choose, moved)
+		after.dirs[dir] = m.dirs[dir].crash(choose, moved, &after.fate)
 	}
 	return after
 }
@@ -32,13 +45,14 @@ func (m *Mem) sortedDirs() []string {
 }
 
 // crash decides names first, then the contents of the files that still have one.
-func (d *memDir) crash(choose func(int) int, moved map[*inode]*inode) *memDir {
+func (d *memDir) crash(choose func(int) int, moved map[*inode]*inode, fate *Fate) *memDir {
 	names := map[string]*inode{}
 	for name, node := range d.durable {
 		names[name] = node
 	}
 	for _, c := range d.pending {
 		if choose(2) == 0 {
+			fate.NamesLost++
 			continue
 		}
 		for _, s := range c.sets {
@@ -49,41 +63,54 @@ func (d *memDir) crash(choose func(int) int, moved map[*inode]*inode) *memDir {
 	for _, name := range sortedNames(names) {
 		node := names[name]
 		if moved[node] == nil {
-			moved[node] = node.crash(choose)
+			moved[node] = node.crash(choose, fate)
 		}
 		after.names[name], after.durable[name] = moved[node], moved[node]
 	}
 	return after
 }
 
-func (n *inode) crash(choose func(int) int) *inode {
-	b := append([]byte(nil), n.durable...)
+func (n *inode) crash(choose func(int) int, fate *Fate) *inode {
+	left := n.durable.clone()
+	lost := 0
 	for _, c := range n.pending {
 		switch choose(3) {
+		case 0:
+			lost++
+			continue
 		case 1:
-			b = applyChange(b, c)
+			left.apply(c)
 		case 2:
-			b = tear(b, c, choose)
+			left.tear(c, choose)
+			fate.WritesTorn++
+		}
+		if lost > 0 {
+			fate.Reordered++
 		}
 	}
-	return &inode{content: b, durable: append([]byte(nil), b...)}
+	fate.WritesLost += lost
+	return newInode(left)
 }
 
-// tear applies some sectors of a write, in any combination; where the file grew but a sector is lost, zeros are found.
-func tear(b []byte, c fileChange, choose func(int) int) []byte {
-	if c.data == nil {
-		return b
+// tear applies part of a write: some sectors in any combination, or the first bytes up to anywhere, since not every disk keeps
+// sectors whole. Where the file grew but bytes are lost, zeros are found.
+func (c *contents) tear(change fileChange, choose func(int) int) {
+	if change.data == nil {
+		return
 	}
-	b = resize(b, max(int64(len(b)), c.off+int64(len(c.data))))
-	for from := 0; from < len(c.data); {
-		sectorEnd := (c.off+int64(from))/SectorBytes*SectorBytes + SectorBytes
-		to := min(len(c.data), int(sectorEnd-c.off))
+	c.reach(change.off + int64(len(change.data)))
+	if choose(2) == 0 {
+		copy(c.bytes[change.off:], change.data[:choose(len(change.data))])
+		return
+	}
+	for from := 0; from < len(change.data); {
+		sectorEnd := (change.off+int64(from))/SectorBytes*SectorBytes + SectorBytes
+		to := min(len(change.data), int(sectorEnd-change.off))
 		if choose(2) == 1 {
-			copy(b[c.off+int64(from):], c.data[from:to])
+			copy(c.bytes[change.off+int64(from):], change.data[from:to])
 		}
 		from = to
 	}
-	return b
 }
 
 // FlipBit inverts one bit of a file, as rot does: durably, and without a trace.
@@ -94,12 +121,15 @@ func (m *Mem) FlipBit(name string, off int64, bit uint) error {
 	if err != nil {
 		return err
 	}
-	if off < 0 || off >= int64(len(node.content)) {
+	if off < 0 || off >= node.content.size {
 		return &fs.PathError{Op: "flip", Path: name, Err: fs.ErrInvalid}
 	}
 	node.settle()
-	node.content[off] ^= 1 << (bit % 8)
-	node.durable[off] ^= 1 << (bit % 8)
+	node.part()
+	for _, c := range []*contents{&node.content, &node.durable} {
+		c.reach(off + 1)
+		c.bytes[off] ^= 1 << (bit % 8)
+	}
 	return nil
 }
 
@@ -111,7 +141,9 @@ func (m *Mem) ReadFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append([]byte(nil), node.content...), nil
+	b := make([]byte, node.content.size)
+	node.content.readAt(b, 0)
+	return b, nil
 }
 
 // WriteFile makes or replaces a file, durably, and its directory with it.
@@ -126,31 +158,38 @@ func (m *Mem) WriteFile(name string, b []byte) error {
 		return err
 	}
 	d.settle()
-	node := &inode{content: append([]byte(nil), b...), durable: append([]byte(nil), b...)}
+	node := newInode(contents{slices.Clone(b), int64(len(b))})
 	d.names[leaf], d.durable[leaf] = node, node
 	return nil
 }
 
-// DurableNames returns the names in a directory that a crash could not take away, sorted.
-func (m *Mem) DurableNames(dir string) []string {
+// DurableNames appends to dst the names in a directory that a crash could not take away, sorted.
+func (m *Mem) DurableNames(dst []string, dir string) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	d := m.dirs[path.Clean(dir)]
 	if d == nil {
-		return nil
+		return dst
 	}
-	return sortedNames(d.durable)
+	start := len(dst)
+	for name := range d.durable {
+		dst = append(dst, name)
+	}
+	slices.Sort(dst[start:])
+	return dst
 }
 
-// DurableFrom appends to dst what a file durably holds from an offset on; false if a crash could take away its name.
+// DurableFrom appends to dst what a file durably holds from an offset on, up to the last byte that was written: zeros behind it
+// that were only reserved are left out. False if a crash could take away its name.
 func (m *Mem) DurableFrom(dst []byte, name string, off int64) ([]byte, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	d := m.dirs[path.Dir(path.Clean(name))]
+	name = path.Clean(name)
+	d := m.dirs[path.Dir(name)]
 	if d == nil || d.durable[path.Base(name)] == nil {
 		return dst, false
 	}
-	if b := d.durable[path.Base(name)].durable; off < int64(len(b)) {
+	if b := d.durable[path.Base(name)].durable.bytes; off < int64(len(b)) {
 		dst = append(dst, b[off:]...)
 	}
 	return dst, true

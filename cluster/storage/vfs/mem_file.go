@@ -4,16 +4,17 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"math/bits"
 	"syscall"
 )
 
 // inode is a file's contents: as a running process sees them, as they would survive a crash for certain, and the changes
 // in between, in order.
 type inode struct {
-	content []byte
-	durable []byte
+	content contents
+	durable contents
+	shared  bool // one array holds the bytes of both, as long as nothing changes
 	pending []fileChange
+	data    []byte // of pending, one after the other
 }
 
 // fileChange writes data at off, or sets the size when data is nil.
@@ -32,41 +33,37 @@ type memFile struct {
 	closed   bool
 }
 
+// newInode returns a file that holds c durably, and takes it over.
+func newInode(c contents) *inode { return &inode{content: c, durable: c, shared: true} }
+
 func (n *inode) apply(c fileChange) {
-	n.content = applyChange(n.content, c)
+	n.part()
+	if c.data != nil {
+		at := len(n.data)
+		n.data = append(n.data, c.data...)
+		c.data = n.data[at:len(n.data):len(n.data)]
+	}
+	n.content.apply(c)
 	n.pending = append(n.pending, c)
 }
 
-func applyChange(b []byte, c fileChange) []byte {
-	if c.data == nil {
-		return resize(b, c.size)
+// part gives content an array of its own.
+func (n *inode) part() {
+	if n.shared {
+		n.content, n.shared = n.content.clone(), false
 	}
-	b = resize(b, max(int64(len(b)), c.off+int64(len(c.data))))
-	copy(b[c.off:], c.data)
-	return b
 }
 
-// resize cuts, or extends with zeros. Growth is by doubling, so that many small appends stay cheap.
-func resize(b []byte, size int64) []byte {
-	if size <= int64(cap(b)) {
-		old := int64(len(b))
-		b = b[:size]
-		if size > old {
-			clear(b[old:])
-		}
-		return b
-	}
-	grown := make([]byte, size, 1<<bits.Len64(uint64(size)))
-	copy(grown, b)
-	return grown
-}
-
+// settle makes the changes durable.
 func (n *inode) settle() {
 	for _, c := range n.pending {
-		n.durable = applyChange(n.durable, c)
+		n.durable.apply(c)
 	}
-	n.pending = nil
+	n.forget()
 }
+
+// forget ends what is pending.
+func (n *inode) forget() { n.pending, n.data = n.pending[:0], n.data[:0] }
 
 func (f *memFile) ReadAt(p []byte, off int64) (int, error) {
 	f.fs.mu.Lock()
@@ -77,10 +74,10 @@ func (f *memFile) ReadAt(p []byte, off int64) (int, error) {
 	if err := f.fs.check(Op{Kind: OpRead, Name: f.name, Off: off, Len: len(p)}); err != nil {
 		return 0, err
 	}
-	if off >= int64(len(f.node.content)) {
+	if off >= f.node.content.size {
 		return 0, io.EOF
 	}
-	n := copy(p, f.node.content[off:])
+	n := f.node.content.readAt(p, off)
 	if n < len(p) {
 		return n, io.EOF
 	}
@@ -104,8 +101,14 @@ func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	c := fileChange{data: append([]byte(nil), p...), off: off}
-	if err := f.alter(Op{Kind: OpWrite, Off: off, Len: len(p), Data: p}, c, off+int64(len(p))); err != nil {
+	c := fileChange{data: p, off: off}
+	err := f.alter(Op{Kind: OpWrite, Off: off, Len: len(p), Data: p}, c, off+int64(len(p)))
+	if short := (*ShortWriteError)(nil); errors.As(err, &short) && short.Bytes > 0 && short.Bytes < len(p) {
+		c.data = c.data[:short.Bytes]
+		f.node.apply(c)
+		return short.Bytes, err
+	}
+	if err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -118,7 +121,7 @@ func (f *memFile) alter(op Op, c fileChange, size int64) error {
 	if err != nil {
 		return err
 	}
-	grow := size - int64(len(f.node.content))
+	grow := size - f.node.content.size
 	if grow > 0 && f.fs.capacity > 0 && f.fs.used()+grow > f.fs.capacity {
 		return &fs.PathError{Op: string(op.Kind), Path: f.name, Err: syscall.ENOSPC}
 	}
@@ -136,7 +139,7 @@ func (f *memFile) Sync() error {
 	}
 	err := f.fs.check(Op{Kind: OpSync, Name: f.name})
 	if errors.Is(err, syscall.EIO) {
-		f.node.pending = nil
+		f.node.forget()
 	}
 	if err != nil {
 		return err
@@ -148,7 +151,7 @@ func (f *memFile) Sync() error {
 func (f *memFile) Size() (int64, error) {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
-	return int64(len(f.node.content)), f.use("size", false)
+	return f.node.content.size, f.use("size", false)
 }
 
 func (f *memFile) Truncate(size int64) error {
@@ -160,7 +163,7 @@ func (f *memFile) Truncate(size int64) error {
 func (f *memFile) Preallocate(size int64) error {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
-	if size <= int64(len(f.node.content)) {
+	if size <= f.node.content.size {
 		return f.use(string(OpPreallocate), true)
 	}
 	return f.alter(Op{Kind: OpPreallocate, Off: size}, fileChange{size: size}, size)

@@ -3,6 +3,7 @@ package vfs
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"syscall"
@@ -168,13 +169,54 @@ func TestCrashTearsAtSectors(t *testing.T) {
 	require.NoError(t, m.SyncDir("/d"))
 	_, err := f.WriteAt(fill('x', 3*SectorBytes), 100)
 	require.NoError(t, err)
-	draws := []int{2, 1, 0, 1, 0} // torn; then the parts at 100, 512, 1024 and 1536
-	after := m.Crash(func(int) int { d := draws[0]; draws = draws[1:]; return d })
-	b, err := after.ReadFile("/d/a")
-	require.NoError(t, err)
-	require.Len(t, b, 100+3*SectorBytes)
+	crash := func(draws ...int) []byte {
+		after := m.Crash(func(int) int { d := draws[0]; draws = draws[1:]; return d })
+		b, err := after.ReadFile("/d/a")
+		require.NoError(t, err)
+		require.Len(t, b, 100+3*SectorBytes)
+		return b
+	}
+	b := crash(2, 1, 1, 0, 1, 0) // torn, at sectors; then the parts at 100, 512, 1024 and 1536
 	require.Equal(t, [4]byte{'x', 0, 'x', 0}, [4]byte{b[100], b[512], b[1024], b[1536]})
 	require.Equal(t, byte('x'), b[511])
+	b = crash(2, 0, 37) // torn within a sector
+	require.Equal(t, [4]byte{0, 'x', 'x', 0}, [4]byte{b[99], b[100], b[136], b[137]})
+}
+
+func TestFateOfACrash(t *testing.T) {
+	m := NewMem()
+	require.NoError(t, m.MkdirAll("/d"))
+	write(t, m, "/d/a", 0, "")
+	require.NoError(t, m.SyncDir("/d"))
+	for off, text := range []string{"a", "b", "c"} {
+		write(t, m, "/d/a", int64(off), text)
+	}
+	write(t, m, "/d/b", 0, "new")
+	draws := []int{0, 0, 1, 2, 1, 1} // b's name is lost, so is a's first write; the second survives, of the third its only sector
+	after := m.Crash(func(int) int { d := draws[0]; draws = draws[1:]; return d })
+	require.Equal(t, Fate{NamesLost: 1, WritesLost: 1, WritesTorn: 1, Reordered: 2}, after.Fate())
+	require.Zero(t, m.Fate())
+	b, err := after.ReadFile("/d/a")
+	require.NoError(t, err)
+	require.Equal(t, "\x00bc", string(b))
+}
+
+func TestShortWrites(t *testing.T) {
+	m := NewMem()
+	require.NoError(t, m.MkdirAll("/d"))
+	boom := errors.New("boom")
+	for bytes, want := range map[int]string{0: "", 2: "he", 5: ""} {
+		name := fmt.Sprintf("/d/%d", bytes)
+		f := write(t, m, name, 0, "")
+		m.SetHook(func(Op) error { return &ShortWriteError{Bytes: bytes, Err: boom} })
+		n, err := f.WriteAt([]byte("hello"), 0)
+		m.SetHook(nil)
+		require.ErrorIs(t, err, boom)
+		require.Equal(t, len(want), n)
+		b, err := m.ReadFile(name)
+		require.NoError(t, err)
+		require.Equal(t, want, string(b))
+	}
 }
 
 func fill(c byte, n int) []byte {
@@ -212,4 +254,52 @@ func TestHookAndCapacity(t *testing.T) {
 	b, err = m.ReadFile("/d/a")
 	require.NoError(t, err)
 	require.Equal(t, byte('0'), b[0])
+}
+
+// A reserved file reads as zeros wherever nothing was written, also where it was cut and grew again; what a crash leaves is
+// not touched by what is written afterwards before that is synced.
+func TestReservedSpaceIsZeros(t *testing.T) {
+	m := NewMem()
+	f, err := m.Create("a")
+	require.NoError(t, err)
+	require.NoError(t, f.Preallocate(4096))
+	_, err = f.WriteAt([]byte("written"), 100)
+	require.NoError(t, err)
+	require.NoError(t, f.Truncate(103))
+	require.NoError(t, f.Preallocate(200))
+	_, err = f.WriteAt([]byte("x"), 120)
+	require.NoError(t, err)
+	want := make([]byte, 200)
+	copy(want[100:], "wri")
+	want[120] = 'x'
+	whole := make([]byte, 300)
+	n, err := f.ReadAt(whole, 0)
+	require.Equal(t, io.EOF, err)
+	require.Equal(t, want, whole[:n])
+	require.NoError(t, f.Sync())
+	require.NoError(t, m.SyncDir("."))
+
+	m = m.Crash(func(int) int { return 0 })
+	f, err = m.OpenReadWrite("a")
+	require.NoError(t, err)
+	_, err = f.WriteAt([]byte("lost"), 100)
+	require.NoError(t, err)
+	b, durable := m.DurableFrom(nil, "a", 98)
+	require.True(t, durable)
+	require.Equal(t, "\x00\x00wri\x00", string(b[:6]))
+	require.NoError(t, m.FlipBit("a", 199, 0))
+	want[199] = 1
+	copy(want[100:], "lost")
+	b, err = m.ReadFile("a")
+	require.NoError(t, err)
+	require.Equal(t, want, b, "a flipped bit settles the file")
+
+	m = m.Crash(func(int) int { return 0 })
+	require.NoError(t, m.FlipBit("a", 0, 3))
+	want[0] = 8
+	for _, after := range []*Mem{m, m.Crash(func(int) int { return 0 })} {
+		b, err = after.ReadFile("a")
+		require.NoError(t, err)
+		require.Equal(t, want, b)
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/lockstepdb/lockstep/cmd/lockstep/internal/build"
 	"github.com/lockstepdb/lockstep/sim/fleet"
 )
 
@@ -26,7 +25,9 @@ type summaryJSON struct {
 	Outcomes    map[string]int `json:"outcomes"`
 	Faults      map[string]int `json:"faults"`
 	Probes      map[string]int `json:"probes"`
+	Unreached   []string       `json:"probes_not_reached"`
 	Slowest     slowestJSON    `json:"slowest"`
+	Twice       int            `json:"twice"`                // seeds that were lived twice, and compared
 	TraceHash   string         `json:"trace_hash,omitempty"` // of one life
 }
 
@@ -50,9 +51,13 @@ func (s *Settings) writeJSON(sum *fleet.Summary) error {
 		return nil
 	}
 	j := summaryJSON{
-		Version: build.Current().Version, Profile: sum.Profile, From: sum.From, Seeds: sum.Seeds, Workers: sum.Workers, Interrupted: sum.Interrupted,
-		Failures: []failureJSON{}, Wall: sum.Wall.Seconds(), Simulated: sum.Simulated.Seconds(), Events: sum.Events, Steps: sum.Steps,
+		Version: version(), Profile: sum.Profile, From: sum.From, Seeds: sum.Seeds, Workers: sum.Workers, Interrupted: sum.Interrupted,
+		Failures: []failureJSON{}, Unreached: []string{}, Wall: sum.Wall.Seconds(), Simulated: sum.Simulated.Seconds(), Events: sum.Events, Steps: sum.Steps,
 		Operations: sum.Operations, Outcomes: sum.Outcomes, Faults: faults(sum), Probes: sum.Probes, Slowest: slowestJSON{sum.Slowest, sum.SlowestTime.Seconds()},
+		Twice: sum.Twice,
+	}
+	for _, p := range sum.Unreached() {
+		j.Unreached = append(j.Unreached, p.Name)
 	}
 	for _, f := range sum.Failures {
 		j.Failures = append(j.Failures, failureJSON{f.Seed, f.Kind, f.Message, float64(f.At) / 1e9, f.Replay, f.Dir})
@@ -60,7 +65,12 @@ func (s *Settings) writeJSON(sum *fleet.Summary) error {
 	if s.One {
 		j.TraceHash = fleet.Hash(sum.TraceHash())
 	}
-	text, err := json.MarshalIndent(j, "", "  ")
+	return s.writeFile(j)
+}
+
+// writeFile writes a value where --json says.
+func (s *Settings) writeFile(v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}

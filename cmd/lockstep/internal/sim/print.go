@@ -42,6 +42,7 @@ func (s *Settings) printSummary(sum *fleet.Summary) {
 	row("simulated", "%v, %s times real time", sum.Simulated.Round(time.Second), grouped(uint64(sum.Simulated.Seconds()/wall)))
 	row("events", "%s, %s/s", grouped(sum.Events), grouped(uint64(float64(sum.Events)/wall)))
 	row("operations", "%s: %s", grouped(uint64(sum.Operations)), listed(sum.Outcomes))
+	row("twice", "%s lived in two processes each, to compare", count(uint64(sum.Twice), "seed"))
 	row("slowest", "seed %d, %.2f s", sum.Slowest, sum.SlowestTime.Seconds())
 	t.Flush()
 	printTables(s.Out, sum)
@@ -54,6 +55,20 @@ func printTables(out io.Writer, sum *fleet.Summary) {
 	columns(out, faults(sum), 4)
 	fmt.Fprintf(out, "\nprobes reached: %d\n", len(sum.Probes))
 	columns(out, sum.Probes, 2)
+	missed := sum.Unreached()
+	if len(missed) == 0 {
+		return
+	}
+	fmt.Fprintf(out, "\nprobes not reached: %d\n", len(missed))
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, p := range missed {
+		title := p.Title
+		if p.Seldom {
+			title += " (seldom)"
+		}
+		fmt.Fprintf(t, "  %s\t%s\n", p.Name, title)
+	}
+	t.Flush()
 }
 
 // verdict is the last line: whether all is well, and where to look.
@@ -90,6 +105,23 @@ func (s *Settings) printOne(sum *fleet.Summary, r *fleet.Recording) {
 	fmt.Fprintf(out, "  %s: %s\n", count(uint64(sum.Injected), "fault"), listed(sum.Faults))
 	if r.Dir != "" {
 		fmt.Fprintf(out, "  see %s\n", r.Dir)
+	}
+}
+
+// printBefore says whether the life is the one that was kept before.
+func (s *Settings) printBefore(before *fleet.Kept, hash uint64) {
+	out := s.Out
+	if s.Trace {
+		out = s.Errs
+	}
+	same := before.TraceHash == fleet.Hash(hash)
+	switch now := version(); {
+	case before.Version != now && same:
+		fmt.Fprintf(out, "  the code has changed (%s, now %s); the life is still the same as the one that was kept\n", before.Version, now)
+	case before.Version != now:
+		fmt.Fprintf(out, "  the code has changed (%s, now %s), and so has the life: trace hash %s was kept\n", before.Version, now, before.TraceHash)
+	case !same:
+		fmt.Fprintf(out, "  the life is not the one that was kept: trace hash %s; has the code changed within %s?\n", before.TraceHash, now)
 	}
 }
 

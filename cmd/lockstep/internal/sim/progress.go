@@ -36,13 +36,22 @@ func newProgress(out io.Writer, seeds uint64, length time.Duration) *progress {
 	return &progress{out: out, terminal: ok && term.IsTerminal(int(f.Fd())), seeds: seeds, length: length, started: now, shown: now.Add(quietFor - plainEvery)}
 }
 
+// drawEvery is the time between two lines on a terminal.
+const drawEvery = 100 * time.Millisecond
+
+// show shows the counts of a fleet.
 func (p *progress) show(c fleet.Counts) {
+	p.say(func(after time.Duration) string { return p.line(c, after) })
+}
+
+// say shows a line, if it is time for one.
+func (p *progress) say(text func(after time.Duration) string) {
 	now := time.Now()
-	if !p.terminal && now.Sub(p.shown) < plainEvery {
+	if now.Sub(p.shown) < plainEvery && (!p.terminal || now.Sub(p.shown) < drawEvery && p.drawn) {
 		return
 	}
 	p.shown = now
-	line := p.line(c, now.Sub(p.started))
+	line := text(now.Sub(p.started))
 	if !p.terminal {
 		fmt.Fprintln(p.out, line)
 		return

@@ -6,9 +6,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 
+	"github.com/lockstepdb/lockstep/cmd/lockstep/internal/build"
 	"github.com/lockstepdb/lockstep/cmd/lockstep/internal/exit"
+	"github.com/lockstepdb/lockstep/sim"
 	"github.com/lockstepdb/lockstep/sim/fleet"
 	"github.com/lockstepdb/lockstep/sim/plan"
 )
@@ -23,10 +27,11 @@ func Run(ctx context.Context, s Settings) error {
 
 // many has a fleet live seeds.
 func (s *Settings) many(ctx context.Context) error {
+	fmt.Fprintf(s.Out, "seeds from %d on\n", s.From) // first, so that a run which is killed can be repeated
 	p := newProgress(s.Errs, s.Seeds, s.For)
 	sum, err := fleet.Run(ctx, fleet.Job{
 		From: s.From, Seeds: s.Seeds, For: s.For, Profile: s.Profile, Workers: s.Workers, Dir: s.Dir,
-		Replay: s.replay, Worker: func() *exec.Cmd { return fleet.Self("sim") },
+		Replay: s.replay, Version: version(), Worker: worker,
 		Progress: p.show,
 		Failed: func(f fleet.Found) {
 			p.clear()
@@ -41,7 +46,31 @@ func (s *Settings) many(ctx context.Context) error {
 	if err != nil {
 		return exit.Wrap(exit.Failure, "", err)
 	}
-	return ending(sum)
+	if err := ending(sum); err != nil || !s.RequireProbes {
+		return err
+	}
+	return missing(sum.Unreached())
+}
+
+// missing is the error of a run that did not reach these probes, and should have.
+func missing(probes []sim.Probe) error {
+	probes = slices.DeleteFunc(probes, func(p sim.Probe) bool { return p.Seldom })
+	if len(probes) == 0 {
+		return nil
+	}
+	return exit.New(exit.Failure, "run more seeds, or find out why it does not happen any more", "%s not reached: %s", count(uint64(len(probes)), "probe"), probes[0].Name)
+}
+
+// worker is a process of this binary that lives what it is asked for.
+func worker() *exec.Cmd { return fleet.Self("sim") }
+
+// version is that of this program. A build of a working copy says only from which commit it was changed.
+func version() string {
+	v := build.Current()
+	if v.Commit != "" && !strings.Contains(v.Version, v.Commit) {
+		return v.Version + " (" + v.Commit + ")"
+	}
+	return v.Version
 }
 
 // replay is the command that lives a seed again.
@@ -70,12 +99,19 @@ func (s *Settings) one() error {
 	if err != nil {
 		return err
 	}
+	before, err := s.before(r)
+	if err != nil {
+		return err
+	}
 	report, err := r.Run()
 	if err != nil {
 		return err
 	}
 	sum := fleet.Single(report, r.Plan.Profile, r.Replay, r.Dir)
 	s.printOne(sum, r)
+	if before != nil && r.Until == 0 {
+		s.printBefore(before, report.TraceHash)
+	}
 	if err := s.writeJSON(sum); err != nil {
 		return err
 	}
@@ -85,9 +121,29 @@ func (s *Settings) one() error {
 	return nil
 }
 
+// before returns what was kept when the same plan was lived before: in the folder in which this life will be kept, or beside the
+// plan's file. Nil if there is nothing.
+func (s *Settings) before(r *fleet.Recording) (*fleet.Kept, error) {
+	dir := filepath.Join(s.Dir, s.name())
+	file := r.File
+	if s.File != "" {
+		dir = filepath.Dir(s.File)
+	} else {
+		var err error
+		if file, err = plan.Encode(r.Plan); err != nil {
+			return nil, err
+		}
+	}
+	k, err := fleet.ReadKept(dir)
+	if err != nil || k == nil || k.PlanHash != fleet.PlanHash(file) {
+		return nil, err
+	}
+	return k, nil
+}
+
 // recording prepares the life that is asked for.
 func (s *Settings) recording() (*fleet.Recording, error) {
-	r := &fleet.Recording{Replay: s.replay(s.Seed), Until: plan.Duration(s.Until)}
+	r := &fleet.Recording{Replay: s.replay(s.Seed), Version: version(), Until: plan.Duration(s.Until)}
 	var err error
 	if s.File == "" {
 		r.Plan, err = plan.Draw(s.Seed, s.Profile)

@@ -23,6 +23,8 @@ type Settings struct {
 	Seeds, From uint64
 	For         time.Duration
 	Workers     int
+	// RequireProbes makes a probe that no life reached a failure.
+	RequireProbes bool
 
 	Profile string
 	JSON    string // a file; empty: none

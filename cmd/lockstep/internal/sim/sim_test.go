@@ -10,14 +10,17 @@ import (
 	"time"
 
 	"github.com/lockstepdb/lockstep/cmd/lockstep/internal/exit"
+	"github.com/lockstepdb/lockstep/sim"
 	"github.com/lockstepdb/lockstep/sim/fleet"
+	"github.com/lockstepdb/lockstep/sim/plan"
+	"github.com/lockstepdb/lockstep/sim/shrink"
 	"github.com/stretchr/testify/require"
 )
 
 // failed is the summary of a run in which two of many seeds failed.
 func failed() *fleet.Summary {
 	return &fleet.Summary{
-		Counts: fleet.Counts{Seeds: 1234, Simulated: 20 * time.Hour, Events: 5_000_000, Operations: 500_000, Injected: 70_000, Failures: 2, Slowest: 8, SlowestTime: time.Second},
+		Counts: fleet.Counts{Seeds: 1234, Simulated: 20 * time.Hour, Events: 5_000_000, Operations: 500_000, Injected: 70_000, Failures: 2, Twice: 77, Slowest: 8, SlowestTime: time.Second},
 		From:   1, Profile: "standard", Workers: 2, Wall: time.Minute,
 		Outcomes: map[string]int{"done": 499_000, "unknown": 1000}, Faults: map[string]int{"crash": 70_000}, Probes: map[string]int{"snapshot saved": 3},
 		Failures: []fleet.Found{
@@ -41,6 +44,7 @@ time        60.0 s, 20.6 seeds/s
 simulated   20h0m0s, 1,200 times real time
 events      5,000,000, 83,333/s
 operations  500,000: done 499,000, unknown 1,000
+twice       77 seeds lived in two processes each, to compare
 slowest     seed 8, 1.00 s
 
 faults injected: 70,000
@@ -58,6 +62,9 @@ func TestTheSummaryOfARunThatFailed(t *testing.T) {
 probes reached: 1
   snapshot saved  3
 
+probes not reached: \d+
+(  .*\n)*  torn tail cut on recovery +a write .*
+(  .*\n)*
 FAILED: 2 of 1,234 seeds
 $`, out.String())
 	require.NotRegexp(t, `(?m) $`, out.String())
@@ -74,6 +81,40 @@ func TestAnInterruptedRunIsUndecided(t *testing.T) {
 	require.Equal(t, exit.Undecided, exit.CodeOf(ending(sum)))
 	sum.Interrupted = false
 	require.NoError(t, ending(sum))
+}
+
+func TestProbesThatAreRequired(t *testing.T) {
+	require.NoError(t, missing([]sim.Probe{{Name: "history undecided", Seldom: true}}))
+	err := missing([]sim.Probe{{Name: "history undecided", Seldom: true}, {Name: "snapshot saved"}})
+	require.Equal(t, exit.Failure, exit.CodeOf(err))
+	require.ErrorContains(t, err, "1 probe not reached: snapshot saved")
+}
+
+// What a replay says of the life that was kept before.
+func TestTheCodeHasChanged(t *testing.T) {
+	for _, c := range []struct{ version, hash, want string }{
+		{version(), "0000000000000007", ""},
+		{version(), "0000000000000008", "the life is not the one that was kept: trace hash 0000000000000008"},
+		{"v0.1", "0000000000000007", "the code has changed (v0.1, now " + version() + "); the life is still the same"},
+		{"v0.1", "0000000000000008", "and so has the life: trace hash 0000000000000008 was kept"},
+	} {
+		var out bytes.Buffer
+		(&Settings{Out: &out}).printBefore(&fleet.Kept{Version: c.version, TraceHash: c.hash}, 7)
+		if c.want == "" {
+			require.Empty(t, out.String())
+		}
+		require.Contains(t, out.String(), c.want)
+	}
+}
+
+func TestProgressOfShrinking(t *testing.T) {
+	p, err := plan.Draw(1, "quiet")
+	require.NoError(t, err)
+	p.Nodes, p.Spares, p.Clients.Count, p.Operations, p.Faults = 3, 1, 1, p.Operations[:2], nil
+	require.Equal(t, "[####............] 30s 1,234 tries: 0 faults, 2 operations, 1 client, 4 nodes; trying faults",
+		shrinkLine(shrink.Progress{Plan: p, Tries: 1234, Step: "faults"}, 30*time.Second, 2*time.Minute))
+	p.Faults = []plan.Fault{{Do: plan.Crash, Node: "1"}}
+	require.Equal(t, []string{"faults:", `  - {at: 0s, do: crash, node: "1"}`}, faultLines(p))
 }
 
 func TestFailuresInJSON(t *testing.T) {
