@@ -18,6 +18,8 @@ type bounds struct {
 type logGrowth struct {
 	life    uint64
 	written [4]uint64 // at the last compactions, the newest last
+	last    [4]uint64 // index of the log's last entry then
+	allowed [4]uint64 // up to which index entries could go then
 	count   int
 	peak    uint64 // the highest index that the log ever held, over all lives
 }
@@ -50,7 +52,7 @@ func (b *bounds) stepped(p *process, v *view, e *cluster.Effects, s *cluster.Mar
 		b.tail(p, q.Tail, int(s.Last)-int(s.Applied))
 	}
 	if e.Compact > 0 {
-		b.compacted(p)
+		b.compacted(p, s.Last, e.Compact)
 	}
 	if e.Machine == nil {
 		b.applied(p, v.applied, s.Applied)
@@ -128,13 +130,16 @@ func (b *bounds) batch(index uint64, batch *kv.Batch, e *raftpb.Entry) {
 	}
 }
 
-func (b *bounds) compacted(p *process) {
+func (b *bounds) compacted(p *process, last, allowed uint64) {
 	g := &b.logs[p.number-1]
 	if g.life != p.life {
 		*g = logGrowth{life: p.life, peak: g.peak}
 	}
-	copy(g.written[:], g.written[1:])
-	g.written[len(g.written)-1] = p.store.Stats().AppendedBytes
+	for i := range len(g.written) - 1 {
+		g.written[i], g.last[i], g.allowed[i] = g.written[i+1], g.last[i+1], g.allowed[i+1]
+	}
+	newest := len(g.written) - 1
+	g.written[newest], g.last[newest], g.allowed[newest] = p.store.Stats().AppendedBytes, last, allowed
 	g.count++
 }
 
@@ -146,10 +151,10 @@ const segmentHeadBytes = 512
 const segmentsKept = 12
 
 // log checks that a log that was compacted several times has dropped what was written before the third-last time. Entries that another leader
-// replaced may keep their segments until a snapshot has passed their highest index.
+// replaced may keep their segments until a snapshot has passed their highest index, and what was far from being applied then may still be needed.
 func (b *bounds) log(p *process) {
 	g, stats := &b.logs[p.number-1], p.store.Stats()
-	if g.life != p.life || g.count < len(g.written) || g.peak > p.node.Marks().Last {
+	if g.life != p.life || g.count < len(g.written) || g.peak > p.node.Marks().Last || g.last[0] > g.allowed[len(g.allowed)-2] {
 		return
 	}
 	most := int64(stats.AppendedBytes-g.written[0])*2 + segmentsKept*int64(b.w.plan.Node.SegmentBytes+b.most+segmentHeadBytes)

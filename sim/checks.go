@@ -39,6 +39,7 @@ type committedEntry struct {
 	mark  entryMark
 	chain uint64
 	entry *raftpb.Entry // nil: nobody committed it
+	under uint64        // the term of who was first to commit it
 }
 
 // view is what is known of one process's log.
@@ -187,6 +188,9 @@ func (c *checks) stepped(p *process, e *cluster.Effects) {
 	}
 	if s.Commit > v.commit {
 		c.commit(p, v, s.Commit, e.Members)
+		if e.Role == nil && p.role.State == cluster.Leader {
+			c.counted(p, v, &s)
+		}
 	}
 	c.bounds.stepped(p, v, e, &s)
 	c.apply(p, v, &s)
@@ -231,13 +235,17 @@ func (c *checks) role(p *process, v *view, r *cluster.Role) {
 	}
 	c.leaders[r.Term] = p.number
 	if !ok {
-		c.complete(p, v)
+		c.complete(p, v, r.Term)
 	}
 }
 
-// complete checks that a leader holds everything that was committed: by the digest at the last index of it.
-func (c *checks) complete(p *process, v *view) {
+// complete checks that the leader of a term holds everything that was committed up to it: by the digest at the last index of that. One that
+// was elected late, because its votes were long under way, need not hold what was committed in a higher term.
+func (c *checks) complete(p *process, v *view, term uint64) {
 	last := uint64(len(c.committed) - 1)
+	for c.committed[last].under > term {
+		last--
+	}
 	if chain, ok := c.chainAt(v, last); !ok || chain != c.committed[last].chain {
 		c.w.fail("leader completeness", "n%d leads, and does not hold entry %d of term %d, which was committed before", p.number, last, c.committed[last].mark.term)
 	}
@@ -292,13 +300,29 @@ func (c *checks) commit(p *process, v *view, commit uint64, changed *cluster.Mem
 	v.commit = commit
 }
 
+// counted checks the rule by which a leader commits: what it counted is an entry of its own term, since one of an earlier term may be
+// replaced although a majority holds it.
+func (c *checks) counted(p *process, v *view, s *cluster.Marks) {
+	if e := v.at(s.Commit); e != nil && e.mark.term != s.Term {
+		c.w.fail("commit", "n%d leads in term %d and commits up to %d, an entry of term %d", p.number, s.Term, s.Commit, e.mark.term)
+	}
+}
+
+// reads checks that a read which is released sees all that was committed before the node was asked, by whomever. That is more than clients can tell:
+// two leaders can't both have a quorum's word.
+func (c *checks) reads(p *process, r *request, index uint64) {
+	if index < r.committed {
+		c.w.fail("read", "n%d releases a read at index %d, and %d was committed before it was asked", p.number, index, r.committed)
+	}
+}
+
 // first follows an entry that nobody committed before.
 func (c *checks) first(p *process, index uint64, e *heldEntry, changed *cluster.Membership) {
-	c.committed = append(c.committed, committedEntry{mark: e.mark, chain: e.chain, entry: e.entry})
+	c.committed = append(c.committed, committedEntry{mark: e.mark, chain: e.chain, entry: e.entry, under: c.view(p).term})
 	c.durable(p, index, e.mark, changed)
 	for _, q := range c.w.processes {
 		if q.up && q.role.State == cluster.Leader && q.role.Term > p.node.Marks().Term {
-			c.complete(q, c.view(q))
+			c.complete(q, c.view(q), q.role.Term)
 		}
 	}
 	var b kv.Batch

@@ -5,8 +5,10 @@ import (
 	"testing"
 
 	"github.com/lockstepdb/lockstep/cluster"
+	"github.com/lockstepdb/lockstep/cluster/client/policy"
 	"github.com/lockstepdb/lockstep/kv"
 	"github.com/lockstepdb/lockstep/linearizability/history"
+	"github.com/lockstepdb/lockstep/sim/plan"
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/raft/v3/raftpb"
 )
@@ -79,6 +81,17 @@ func TestEveryCheckCanFail(t *testing.T) {
 			p := w.processes[1]
 			c.appended(p, c.view(p), appendOf(entry(2, 3)))
 			c.commit(p, c.view(p), 2, nil)
+		}},
+		{"commit", func(w *World, c *checks) {
+			p := w.processes[0]
+			c.appended(p, c.view(p), appendOf(entry(2, 2)))
+			c.counted(p, c.view(p), &cluster.Marks{Term: 3, Commit: 2})
+		}},
+		{"read", func(w *World, c *checks) {
+			committedBy(w, c, entry(2, 2))
+			p := w.processes[0]
+			p.take(&request{call: &call{client: w.clients[0], plan: &plan.Operation{Number: 1}}, do: askRead})
+			p.reply(&cluster.Reply{ID: p.sent, Outcome: cluster.Done, Index: 1})
 		}},
 		{"durability", func(w *World, c *checks) {
 			p := w.processes[0]
@@ -181,6 +194,14 @@ func TestEveryCheckCanFail(t *testing.T) {
 		{"bounds", func(w *World, c *checks) {
 			c.bounds.config.MessageBytesMax = 1
 			c.bounds.message(w.processes[0], &raftpb.Message{Entries: []*raftpb.Entry{entry(2, 2), entry(3, 2)}})
+		}},
+		{"sender", func(w *World, c *checks) {
+			w.network.send(w.processes[0], &raftpb.Message{Type: raftpb.MsgReadIndex.Enum(), From: new(uint64(2)), To: new(uint64(3))})
+		}},
+		{"session", func(w *World, c *checks) {
+			k := &call{client: w.clients[0], life: w.clients[0].life, plan: &plan.Operation{Number: 1}}
+			told := answer{Answer: policy.Answer{Outcome: policy.Refused, Reason: policy.ReasonSequenceAcknowledged}}
+			answered(w, &task{it: &response{&request{call: k}, told}})
 		}},
 		{"bounds", func(w *World, c *checks) {
 			c.bounds.config.EntryCommandsMax = 1

@@ -83,11 +83,14 @@ func (c *client) start(number int) {
 	case plan.Get:
 		k.op.Kind = policy.Read
 	case plan.GetFollower, plan.GetStale:
-		k.op.Kind, k.op.Pinned, k.op.Node = policy.Read, true, o.Node-1
+		k.op.Kind, k.op.Pinned, k.op.Node = policy.Read, o.Node > 0, o.Node-1
 	case plan.AddMember, plan.Promote, plan.Remove, plan.Transfer:
 		k.op.Sessionless = true
 	case plan.Swap, plan.DeleteSwap:
 		k.expected = c.seen[o.Key]
+	}
+	if p := c.w.leading(o.Target); p != nil {
+		k.op.Pinned, k.op.Node = true, int(p.number)-1
 	}
 	c.open++
 	c.w.history.invoke(c.w.now, k)
@@ -206,8 +209,21 @@ func answered(w *World, t *task) {
 	if k.done || k.life != c.life || w.network.cut[uint64(v.r.node+1)][0] > 0 {
 		return
 	}
+	if wrong := misnumbered(v); wrong != policy.ReasonNone {
+		w.fail("session", "client %d is told %q of operation %d, which it has not finished", c.number, wrong, k.plan.Number)
+		return
+	}
 	k.unknown = k.unknown || v.a.Outcome == policy.Unknown && v.r.command.Kind != kv.OpenSession
 	c.follow(k, c.policy.Answered(w.now, c.random.Next(), &k.op, v.r.attempt, v.a.Answer), &v.a)
+}
+
+// misnumbered returns what a node says of a write that the client numbered wrong: no client does.
+func misnumbered(v *response) policy.Reason {
+	switch v.a.Reason {
+	case policy.ReasonInvalid, policy.ReasonSequenceAcknowledged, policy.ReasonSequenceOutOfWindow, policy.ReasonSequenceReused:
+		return v.a.Reason
+	}
+	return policy.ReasonNone
 }
 
 // attemptOver is the task at the end of an attempt's time.

@@ -68,6 +68,9 @@ func (f *faults) target(t plan.Target) *process {
 		return f.w.process(uint64(n))
 	}
 	leader := f.w.leader()
+	if t == plan.Deposed {
+		t, leader = plan.Leader, f.w.leading(t)
+	}
 	var choice []*process
 	for _, p := range f.w.processes {
 		if p.up && (t == plan.Any || t == plan.Leader && (leader == nil || p == leader) || t == plan.Follower && p != leader) {
@@ -85,6 +88,21 @@ func (w *World) leader() (l *process) {
 	for _, p := range w.processes {
 		if p.up && p.role.State == cluster.Leader && (l == nil || p.role.Term > l.role.Term) {
 			l = p
+		}
+	}
+	return l
+}
+
+// leading is who leads in the highest term, or in the lowest one, as a target says; nil if nobody does.
+func (w *World) leading(t plan.Target) (l *process) {
+	switch t {
+	case plan.Leader:
+		return w.leader()
+	case plan.Deposed:
+		for _, p := range w.processes {
+			if p.up && p.role.State == cluster.Leader && (l == nil || p.role.Term < l.role.Term) {
+				l = p
+			}
 		}
 	}
 	return l
@@ -195,6 +213,8 @@ func (f *faults) applyToNetwork(fault *plan.Fault, p *process) (undo func()) {
 		return n.isolate(p.number)
 	case plan.OneWay:
 		return n.oneWay(p.number, uint64(fault.Peer.Node()))
+	case plan.Deaf:
+		return n.deaf(p.number, uint64(fault.Peer.Node()))
 	case plan.Flap:
 		return f.flap(fault, p)
 	case plan.Lose:
@@ -393,6 +413,10 @@ func (n *network) isolate(p uint64) func() {
 
 func (n *network) oneWay(p, peer uint64) func() {
 	return n.block(func(from, to int) bool { return from == int(p) && (peer == 0 || to == int(peer)) })
+}
+
+func (n *network) deaf(p, peer uint64) func() {
+	return n.block(func(from, to int) bool { return to == int(p) && (peer == 0 || from == int(peer)) })
 }
 
 func (n *network) clog(p, peer uint64) func() {

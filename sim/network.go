@@ -73,6 +73,10 @@ func (n *network) send(from *process, m *raftpb.Message) {
 	if to := m.GetTo(); to < 1 || int(to) > len(n.w.processes) {
 		return
 	}
+	if m.GetFrom() != from.number {
+		n.w.fail("sender", "n%d sends a %s in the name of n%d: its peers would break the connection", from.number, messageNames[m.GetType()], m.GetFrom())
+		return
+	}
 	k := n.pack(from, m)
 	n.w.message(trace.Send, k.from, k.to, k, m)
 	if n.lost(k) {

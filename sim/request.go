@@ -18,6 +18,8 @@ type request struct {
 	peer    uint64
 	step    int    // in which the node was asked to read
 	term    uint64 // of the node then
+	// committed is the last index that anybody had committed then.
+	committed uint64
 }
 
 // asked is what a request wants of a node.
@@ -49,7 +51,7 @@ func arrives(w *World, t *task) {
 		return // the client's time runs out
 	case !p.up:
 		w.respond(p, r, answer{Answer: policy.UnsentAnswer()})
-	case p.paused:
+	case p.paused && r.do == askStale: // the others wait in the inbox
 		w.later(50_000_000, arrives, t.a, 0, r)
 	default:
 		p.take(r)
@@ -67,6 +69,7 @@ func (p *process) take(r *request) {
 	p.requests[id] = r
 	switch r.do {
 	case askRead:
+		r.committed = uint64(len(p.w.checks.committed) - 1)
 		p.give(cluster.Event{Kind: cluster.EventRead, ID: id})
 	case askWrite:
 		p.w.checks.given(p, r)
@@ -101,6 +104,7 @@ func (p *process) reply(e *cluster.Reply) {
 	}
 	p.w.emit(trace.Event{Kind: trace.Reply, Node: p.number, Client: r.call.client.number, What: e.Outcome.String(), Numbers: numbers{uint64(r.call.plan.Number), uint64(r.attempt), e.Result.Revision}})
 	if e.Outcome == cluster.Done && r.do == askRead {
+		p.w.checks.reads(p, r, e.Index)
 		p.w.later(p.local.Between(0, 100_000), read, p.number, p.life, r)
 		return
 	}

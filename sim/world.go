@@ -55,6 +55,7 @@ type World struct {
 	agenda agenda
 	task   task // that is happening: a variable of live would escape to the heap, task by task
 	events uint64
+	stop   func() bool // nil: never
 
 	processes []*process
 	network   network
@@ -100,6 +101,8 @@ type Options struct {
 	Events func(*trace.Event)
 	// Until ends the run at that time; 0: no bound.
 	Until int64
+	// Stop is asked now and then, and ends the run where it is when it says true; nil for never.
+	Stop func() bool
 	// Reseed gives the rest of the life another course.
 	Reseed Reseed
 	// Lost is called with what there was when the code under test panics, while the panic goes on; nil for nobody.
@@ -132,6 +135,7 @@ func Run(p *plan.Plan, o Options) Result {
 			o.Lost(w.sum())
 		}
 	}()
+	w.stop = o.Stop
 	w.live(o.Until)
 	r := w.result()
 	lost = false
@@ -168,9 +172,15 @@ func (w *World) begin() {
 	w.at(int64(w.plan.Safety), endSafety, 0, 0, nil)
 }
 
+// stopEvery is the number of tasks between two questions to Options.Stop.
+const stopEvery = 1024
+
 // live takes one task after another.
 func (w *World) live(until int64) {
 	for t := &w.task; w.failure == nil; {
+		if w.stop != nil && w.events%stopEvery == 0 && w.stop() {
+			return
+		}
 		if !w.agenda.take(t) || until != 0 && t.at > until {
 			return
 		}

@@ -5,12 +5,29 @@ package bugs
 func driverBugs() []Bug {
 	return []Bug{
 		{
-			Name: "lost-disk-accepted",
-			// In production the handshake of package transport compares the instances.
-			Title: "a node that lost its disk is taken for the one that it was",
-			Edits: []Edit{{"sim/process.go", `			return m.Instance == k.instance
-`, `			return true
-`}},
+			Name:  "lost-disk-accepted",
+			Title: "a node that lost its disk is taken for the one that it was, and votes with an empty log",
+			Edits: []Edit{
+				{"sim/identity.go", `	return p.members.Standing(p.instance, of)
+`, `	if _, member := p.members.Find(of.Node); member {
+		return cluster.KnownPeer
+	}
+	return p.members.Standing(p.instance, of)
+`},
+				// In production package host looks at the directory before it starts a node on it.
+				{"sim/process.go", `	if founding != nil && !p.join {
+		id.Formed, id.Founding = true, *founding
+	}
+`, `	if !p.join {
+		var members []cluster.Member
+		for _, q := range p.w.processes[:p.w.plan.Nodes] {
+			members = append(members, q.member())
+		}
+		id.Formed = true
+		id.Founding, _ = cluster.Founding(members)
+	}
+`},
+			},
 		},
 		{
 			Name: "appends-merged-out-of-order",

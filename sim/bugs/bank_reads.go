@@ -53,7 +53,18 @@ func readBugs() []Bug {
 		{
 			Name:  "lease-with-old-time",
 			Title: "a lease is judged by the time of an earlier step",
-			Edits: []Edit{{"cluster/lease.go", `return l.fresh && now < l.until`, `return now < l.until`}},
+			Edits: []Edit{
+				{"cluster/clock.go", `	now     int64  // of the last Tick event
+`, `	now     int64  // of the last Tick event
+	before  int64  // of the one before
+`},
+				{"cluster/clock.go", `	c.now = max(c.now, now)
+`, `	c.before, c.now = c.now, max(c.now, now)
+`},
+				{"cluster/read.go", `		if n.lease.valid(n.clock.now) {
+`, `		if n.lease.valid(n.clock.before) {
+`},
+			},
 		},
 		{
 			Name:  "vote-without-patience",

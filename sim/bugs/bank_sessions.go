@@ -113,7 +113,7 @@ func (m *Machine) ExpireSession() {
 			Name:  "acknowledged-too-early",
 			Title: "a client acknowledges one number more than it has results for",
 			Edits: []Edit{{"cluster/client/policy/policy.go", `		d.Acknowledged = c.session.floor
-`, `		d.Acknowledged = c.session.next
+`, `		d.Acknowledged = min(c.session.floor+1, op.sequence)
 `}},
 		},
 	}

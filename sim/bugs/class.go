@@ -23,7 +23,7 @@ func Classes() []Class { return []Class{Network, Disk, Process, Clock, Clients} 
 
 // classOf says to which class each kind of fault belongs.
 var classOf = map[plan.Kind]Class{
-	plan.Partition: Network, plan.Isolate: Network, plan.OneWay: Network, plan.Ring: Network, plan.Flap: Network, plan.Lose: Network,
+	plan.Partition: Network, plan.Isolate: Network, plan.OneWay: Network, plan.Deaf: Network, plan.Ring: Network, plan.Flap: Network, plan.Lose: Network,
 	plan.Duplicate: Network, plan.Replay: Network, plan.Slow: Network, plan.Clog: Network,
 	plan.Crash: Process, plan.CrashAll: Process, plan.Storm: Process, plan.Pause: Process, plan.CrashAt: Process,
 	plan.DiskSlow: Disk, plan.DiskError: Disk, plan.DiskFull: Disk, plan.DiskLow: Disk,

@@ -40,6 +40,9 @@ type draw struct {
 	*Stream
 	p    *Plan
 	lost []Fault // that are to be followed by the remedy: another member
+	// What operations are drawn to.
+	stage     []scene
+	transfers []Duration
 }
 
 // one returns one of several.
@@ -64,13 +67,16 @@ func (d *draw) shape(tick Duration) {
 	p.Spares = one(d, 0, 0, 1, 2)
 	p.Safety, p.Liveness = 60*second, 60*second
 	p.Node = Node{
-		Tick: tick, ElectionTicks: 10, HeartbeatTicks: one(d, 1, 1, 2), RequestTicks: one(d, 20, 50, 100),
+		Tick: tick, ElectionTicks: one(d, 10, 10, 10, 5, 3), HeartbeatTicks: one(d, 1, 1, 2), RequestTicks: one(d, 20, 50, 100),
 		EntryBytes: one(d, 0, 0, 200, 2000), EntryCommands: one(d, 0, 0, 1, 3), MessageBytes: one(d, 0, 0, 1, 300), Inflight: one(d, 0, 0, 1, 2, 8),
 		ApplyBytes: one(d, 0, 0, 1, 300), AppendsInflight: one(d, 0, 0, 1, 2),
 		Pending: one(d, 0, 0, 0, 2, 5), Uncommitted: one(d, 0, 0, 0, 500, 5000), ReadRetryTicks: one(d, 0, 0, 1, 2), MaintainSteps: one(d, 0, 1, 4),
 		DataBytes: one(d, 0, 0, 0, 0, 0, 500), SnapshotBytes: one(d, 0, 0, 500, 5000),
 		SnapshotEntries: one(d, 5, 20, 20, 50, 100, 1000), TailEntries: one(d, 1, 10, 10, 50, 1000), SegmentBytes: one(d, 1<<10, 4<<10, 16<<10, 64<<10),
 		SessionsMax: one(d, 0, 0, 3, 8), LeaseReads: d.Below(3) == 0,
+	}
+	if d.Below(8) == 0 {
+		p.Node.EntryCommands, p.Node.MessageBytes, p.Node.Inflight = 1, 1, 1 // each entry on its own
 	}
 	p.Network = Network{LatencyMin: one(d, 50*micro, 500*micro), LatencyMax: one(d, 1*milli, 5*milli, 20*milli)}
 	if d.Below(2) == 0 {
@@ -121,11 +127,18 @@ func (d *draw) operations() {
 		o := Operation{At: when(), Client: 1 + d.Below(d.p.Clients.Count), Do: bag[d.Below(len(bag))], Number: i}
 		o.Key = fmt.Sprintf("k%d", 1+d.Below(keys))
 		if o.Do == GetFollower || o.Do == GetStale {
-			o.Node = 1 + d.Below(d.p.Nodes)
+			o.Node = 1 + d.Below(d.p.Nodes+d.p.Spares)
+		}
+		if len(d.stage) > 0 && d.Below(4) > 0 {
+			d.enact(&o)
 		}
 		d.p.Operations = append(d.p.Operations, o)
 	}
 	d.membership()
+	for _, at := range d.transfers {
+		d.change(at, Transfer, 0)
+		d.p.Operations[len(d.p.Operations)-1].Target = Leader
+	}
 	d.replace()
 	for i := 1; i <= keys; i++ {
 		// Behind everything: whatever was acknowledged must still be there.
@@ -198,13 +211,15 @@ const faultsPerPlan = 50
 
 // faults draws what goes wrong.
 func (d *draw) faults() {
-	bag := swarm(d, []weight[Kind]{{Partition, 4}, {Isolate, 4}, {OneWay, 3}, {Ring, 1}, {Flap, 1}, {Lose, 3}, {Duplicate, 2}, {Replay, 2}, {Slow, 2}, {Clog, 2},
+	bag := swarm(d, []weight[Kind]{{Partition, 4}, {Isolate, 4}, {OneWay, 3}, {Deaf, 3}, {Ring, 1}, {Flap, 1}, {Lose, 3}, {Duplicate, 2}, {Replay, 2}, {Slow, 2}, {Clog, 2},
 		{ClientCut, 2}, {Crash, 6}, {CrashAll, 1}, {Storm, 1}, {Pause, 4}, {CrashAt, 5}, {ClientDies, 1}, {DiskSlow, 2}, {DiskError, 2}, {DiskFull, 1}, {DiskLow, 1}, {ShortWrite, 1}, {Rot, 1}, {SwapDisks, 1}, {Drift, 2}, {ClockJump, d.unlessLeases(2)}})
 	for range d.Below(faultsPerPlan) + faultsPerPlan/4 {
 		f := Fault{At: d.time(0, d.p.Safety-second), For: d.length(), Do: bag[d.Below(len(bag))]}
 		d.parameters(&f)
 		d.p.Faults = append(d.p.Faults, f)
 	}
+	d.scenes()
+	d.clocks()
 	d.losses()
 	d.leftBehind()
 	sort.SliceStable(d.p.Faults, func(i, j int) bool { return d.p.Faults[i].At < d.p.Faults[j].At })
@@ -218,7 +233,7 @@ func (d *draw) losses() {
 	for range 1 + d.Below(2) {
 		f := Fault{At: d.time(0, d.p.Safety-second), For: d.length(), Do: one(d, Wipe, Wipe, Rot), Node: one(d, Leader, Follower, Any, Number(1+d.Below(d.p.Nodes)))}
 		if f.Do == Rot {
-			f.Part = one(d, "", PartLog, PartSnapshot)
+			f.Part = one(d, "", PartLog, PartSnapshot, PartIdentity)
 		}
 		d.p.Faults = append(d.p.Faults, f)
 		if f.Node.Node() > 0 {
@@ -250,7 +265,7 @@ func (d *draw) length() Duration {
 	return d.time(0, one(d, 100*milli, second, 3*second, 3*second, 10*second))
 }
 
-var messages = []string{"", "", "MsgApp", "MsgAppResp", "MsgHeartbeat", "MsgHeartbeatResp", "MsgVote", "MsgVoteResp", "MsgPreVoteResp", "MsgTimeoutNow"}
+var messages = []string{"", "", "MsgApp", "MsgAppResp", "MsgHeartbeat", "MsgHeartbeatResp", "MsgVote", "MsgVoteResp", "MsgPreVote", "MsgPreVoteResp", "MsgTimeoutNow", "MsgReadIndex", "MsgReadIndexResp"}
 
 // parameters draws the fields that the kind needs.
 func (d *draw) parameters(f *Fault) {
@@ -271,7 +286,7 @@ func (d *draw) parameters(f *Fault) {
 		f.Node = d.target()
 	}
 	switch f.Do {
-	case Lose, OneWay, Clog:
+	case Lose, OneWay, Deaf, Clog:
 		if d.Below(2) == 0 {
 			f.Peer = Number(1 + d.Below(d.p.Nodes))
 		}

@@ -14,6 +14,7 @@ const (
 	Partition Kind = "partition"  // [Groups] messages pass only within a group; a node in none is alone
 	Isolate   Kind = "isolate"    // [Node, Stays] from all others
 	OneWay    Kind = "one-way"    // [Node, Peer] what Node sends to Peer is lost; Peer 0: to all
+	Deaf      Kind = "deaf"       // [Node, Peer] what Peer sends to Node is lost; Peer 0: what anybody sends
 	Ring      Kind = "ring"       // each node hears only its nearest neighbours, so that majorities overlap and nobody hears all
 	Flap      Kind = "flap"       // [Node, Period] cut off and back, again and again
 	Lose      Kind = "lose"       // [PPM, Message, Node, Peer] messages, or those of one type, are lost; with Node: only what Node sends; with Peer: to Peer
@@ -50,7 +51,7 @@ const (
 
 // Kinds lists all of them, in the order in which they are told.
 func Kinds() []Kind {
-	return []Kind{Partition, Isolate, OneWay, Ring, Flap, Lose, Duplicate, Replay, Slow, Clog, ClientCut,
+	return []Kind{Partition, Isolate, OneWay, Deaf, Ring, Flap, Lose, Duplicate, Replay, Slow, Clog, ClientCut,
 		Crash, CrashAll, Storm, Pause, CrashAt, ClientDies, DiskSlow, DiskError, ShortWrite, DiskFull, DiskLow, Wipe, Rot, SwapDisks, Drift, ClockJump}
 }
 
@@ -60,6 +61,7 @@ type Target string
 // Roles that are targets.
 const (
 	Leader   Target = "leader"   // who leads in the highest term; if nobody does, any node
+	Deposed  Target = "deposed"  // who leads in the lowest term, and may not know yet that another one leads; if nobody does, any node
 	Follower Target = "follower" // one that does not lead
 	Rising   Target = "rising"   // the next one that becomes candidate, at that moment
 	Any      Target = "any"
@@ -122,7 +124,7 @@ func (f *Fault) validate(p *Plan) error {
 	switch f.Do {
 	case Partition:
 		return needs(len(f.Groups) > 0, "groups")
-	case Isolate, OneWay, Pause, Crash, DiskFull, DiskLow, ClientCut, Clog, Wipe:
+	case Isolate, OneWay, Deaf, Pause, Crash, DiskFull, DiskLow, ClientCut, Clog, Wipe:
 		return f.target(p)
 	case Rot, SwapDisks:
 		return f.directory(p)
@@ -193,7 +195,7 @@ func (f *Fault) directory(p *Plan) error {
 
 func (f *Fault) target(p *Plan) error {
 	switch f.Node {
-	case Leader, Follower, Rising, Any:
+	case Leader, Deposed, Follower, Rising, Any:
 		return nil
 	}
 	return needs(p.isNode(f.Node.Node()), "a node: its number, leader, follower, rising or any")

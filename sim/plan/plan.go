@@ -126,6 +126,9 @@ const (
 	Transfer    Action = "transfer"    // leadership to Operation.Node; 0: to the best
 )
 
+// reads says that the action changes nothing.
+func (a Action) reads() bool { return a == Get || a == GetFollower || a == GetStale }
+
 // Operation is one call of a client. It starts at At, or when the client has room for it.
 type Operation struct {
 	At     Duration `yaml:"at"`
@@ -133,6 +136,9 @@ type Operation struct {
 	Do     Action   `yaml:"do"`
 	Key    string   `yaml:"key,omitempty"`
 	Node   int      `yaml:"node,omitempty"`
+	// Target is whom the operation is asked of, whatever comes of it: Leader or Deposed, looked up when it starts. Empty: Node for those
+	// actions that ask it, else whom the client takes for the leader.
+	Target Target `yaml:"target,omitempty"`
 	// Number makes the value unique: it stays when other operations are taken away.
 	Number int `yaml:"number"`
 }
@@ -217,11 +223,14 @@ func (p *Plan) operation(o *Operation) error {
 	if o.Client < 1 || o.Client > p.Clients.Count || o.At < 0 || o.Number < 1 {
 		return fmt.Errorf("client %d, at %v, number %d", o.Client, o.At, o.Number)
 	}
+	if o.Target != "" && o.Target != Leader && o.Target != Deposed {
+		return fmt.Errorf("target %q; %s, %s or none", o.Target, Leader, Deposed)
+	}
 	switch o.Do {
 	case Get, Put, PutAbsent, PutPresent, Swap, Delete, DeleteSwap:
 		return needs(o.Key != "", "a key")
 	case GetFollower, GetStale:
-		return needs(o.Key != "" && p.isNode(o.Node), "a key and a node")
+		return needs(o.Key != "" && (o.Target != "" || p.isNode(o.Node)), "a key, and a node or a target")
 	case AddMember, Promote, Remove:
 		return needs(p.isNode(o.Node), "a node")
 	case Transfer:
