@@ -284,8 +284,12 @@ func (v *view) bind(term, vote uint64) {
 func (c *checks) commit(p *process, v *view, commit uint64, changed *cluster.Membership) {
 	for i := v.commit + 1; i <= commit; i++ {
 		e := v.at(i)
-		if e == nil {
+		if e == nil && (i < v.first || i == cluster.FoundingIndex) {
 			continue // behind a snapshot
+		}
+		if e == nil {
+			c.w.fail("committed", "n%d commits entry %d, which it does not hold", p.number, i)
+			return
 		}
 		switch {
 		case i == uint64(len(c.committed)):

@@ -75,7 +75,7 @@ func (f *faults) swap(fault *plan.Fault, p *process) (undo func()) {
 	}
 	f.exchange(exchange, true, p, q)
 	for _, v := range []*process{p, q} {
-		f.w.later(f.random.Between(0, int64(fault.For)), start, v.number, v.life, nil)
+		f.w.later(f.random().Between(0, int64(fault.For)), start, v.number, v.life, nil)
 	}
 	return func() {
 		f.exchange(exchange, false, p, q)
@@ -108,7 +108,7 @@ func (f *faults) partner(fault *plan.Fault, p *process) *process {
 	if len(f.w.processes) < 2 {
 		return nil
 	}
-	at := (int(p.number) + f.random.Below(len(f.w.processes)-1)) % len(f.w.processes)
+	at := (int(p.number) + f.random().Below(len(f.w.processes)-1)) % len(f.w.processes)
 	return f.w.processes[at]
 }
 

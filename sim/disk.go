@@ -55,7 +55,7 @@ func (d *disk) before(op vfs.Op) error {
 	}
 	switch op.Kind {
 	case vfs.OpRead:
-		return nil
+		return d.springOnRead(op)
 	case vfs.OpSyncDir:
 		d.p.durable.rename()
 	}
@@ -102,10 +102,11 @@ func (d *disk) tellFate(f vfs.Fate) {
 
 // write starts on what is queued, unless a write is under way.
 func (p *process) write() {
-	if len(p.writing) > 0 || len(p.queued) == 0 && p.compact == 0 {
+	if p.busy() || len(p.queued) == 0 && p.compact == 0 {
 		return
 	}
 	p.writing, p.queued = p.queued, nil
+	p.compacting, p.compact = p.compact, 0
 	d := &p.w.plan.Disk
 	latency := int64(1000)
 	for i := range p.writing {
@@ -117,14 +118,20 @@ func (p *process) write() {
 	p.w.later(latency, written, p.number, p.life, nil)
 }
 
-// written is the task at the end of a write: it takes effect at once, and is reported.
+// busy says that the goroutine that writes has something to do.
+func (p *process) busy() bool { return len(p.writing) > 0 || p.compacting > 0 }
+
+// stillEvery is how long a task of a process that is paused waits before it looks again, in nanoseconds.
+const stillEvery = 5_000_000
+
+// written is the task at the end of a write: it takes effect at once, and is reported. A compaction comes after the report.
 func written(w *World, t *task) {
 	p := w.process(t.a)
 	if !p.up || p.life != t.b {
 		return
 	}
-	if p.paused {
-		w.later(1_000_000, written, t.a, t.b, nil)
+	if p.paused > 0 {
+		w.later(stillEvery, written, t.a, t.b, nil)
 		return
 	}
 	appends := p.writing
@@ -132,12 +139,26 @@ func written(w *World, t *task) {
 	if !p.append(appends) {
 		return
 	}
-	if p.compact > 0 {
-		index := p.compact
-		p.compact = 0
-		if err := p.store.Compact(index); !p.survives(err) {
-			return
-		}
+	if p.compacting > 0 {
+		w.later(p.local.Between(0, compactMax), compacted, t.a, t.b, nil)
+		return
+	}
+	p.write()
+}
+
+// compactMax is how long a compaction may take, in nanoseconds.
+const compactMax = 5_000_000
+
+// compacted is the task at the end of a compaction.
+func compacted(w *World, t *task) {
+	p := w.process(t.a)
+	if !p.up || p.life != t.b {
+		return
+	}
+	index := p.compacting
+	p.compacting = 0
+	if err := p.store.Compact(index); !p.survives(err) {
+		return
 	}
 	p.write()
 }
@@ -157,8 +178,27 @@ func (p *process) append(appends []cluster.Append) bool {
 		return false
 	}
 	p.readDurable()
-	p.give(cluster.Event{Kind: cluster.EventPersisted, ID: appends[len(appends)-1].ID})
+	p.hears(appends[len(appends)-1].ID)
 	return true
+}
+
+// hearMax is how late a node may hear of what is durable, in nanoseconds: its goroutine may have other things to do.
+const hearMax = 30_000_000
+
+// hears tells the node that an append is durable: at once, as a rule.
+func (p *process) hears(id uint64) {
+	late := p.local.Between(0, hearMax)
+	if p.local.Below(4) > 0 {
+		late = 0
+	}
+	p.hearsAt = max(p.hearsAt, p.w.now+late) // in order
+	p.w.at(p.hearsAt, heard, p.number, p.life, id)
+}
+
+func heard(w *World, t *task) {
+	if p := w.process(t.a); p.up && p.life == t.b {
+		p.give(cluster.Event{Kind: cluster.EventPersisted, ID: t.it.(uint64)})
+	}
 }
 
 // readDurable brings the independent view of the disk up to date.

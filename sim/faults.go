@@ -13,7 +13,9 @@ import (
 // faults injects what the plan asks for, and undoes it.
 type faults struct {
 	w        *World
-	random   *plan.Stream
+	seed     uint64
+	streams  map[int]*plan.Stream // of each fault
+	now      int                  // the fault that is being carried out
 	injected map[string]int
 	waiting  []int // faults that wait for a node to become candidate
 	undo     map[int]func()
@@ -22,9 +24,27 @@ type faults struct {
 }
 
 func (f *faults) init(w *World) {
-	f.w, f.random, f.injected = w, plan.NewStream(w.plan.Seed, "faults", 0), map[string]int{}
+	f.w, f.seed, f.streams, f.injected = w, w.plan.Seed, map[int]*plan.Stream{}, map[string]int{}
 	f.undo, f.struck, f.stays = map[int]func(){}, map[int]uint64{}, map[int]*process{}
 }
+
+// stream is where a fault's random numbers come from. It is split off by what the fault does and when: that others come or go changes
+// nothing in it.
+func (f *faults) stream(i int) *plan.Stream {
+	s := f.streams[i]
+	if s == nil {
+		fault := &f.w.plan.Faults[i]
+		s = plan.NewStream(f.seed, "fault "+string(fault.Do), uint64(fault.At))
+		f.streams[i] = s
+	}
+	return s
+}
+
+// random is the stream of the fault that is being carried out.
+func (f *faults) random() *plan.Stream { return f.stream(f.now) }
+
+// reseed has all faults go on from another seed.
+func (f *faults) reseed(seed uint64) { f.seed, f.streams = seed, map[int]*plan.Stream{} }
 
 // schedule puts all faults on the agenda.
 func (f *faults) schedule() {
@@ -43,6 +63,7 @@ func inject(w *World, t *task) {
 		w.faults.waiting = append(w.faults.waiting, int(t.a))
 		return
 	}
+	w.faults.now = int(t.a)
 	w.faults.begin(int(t.a), w.faults.target(f.Node))
 }
 
@@ -80,7 +101,7 @@ func (f *faults) target(t plan.Target) *process {
 	if len(choice) == 0 {
 		return nil
 	}
-	return choice[f.random.Below(len(choice))]
+	return choice[f.random().Below(len(choice))]
 }
 
 // leader is who leads in the highest term; nil if nobody does.
@@ -111,6 +132,7 @@ func (w *World) leading(t plan.Target) (l *process) {
 // begin does what a fault does and schedules its end.
 func (f *faults) begin(i int, p *process) {
 	fault := &f.w.plan.Faults[i]
+	f.now = i
 	if p == nil && fault.Node != "" {
 		return
 	}
@@ -118,7 +140,9 @@ func (f *faults) begin(i int, p *process) {
 	if !done {
 		return
 	}
-	f.injected[string(fault.Do)]++
+	if !waits(fault) {
+		f.injected[string(fault.Do)]++
+	}
 	f.mark(i, fault, p)
 	if fault.Stays {
 		f.keep(i, fault, p)
@@ -157,6 +181,20 @@ func (f *faults) end(i int) {
 		f.w.emit(trace.Event{Kind: trace.Heal, Node: f.struck[i], What: string(f.w.plan.Faults[i].Do), Numbers: numbers{uint64(i)}})
 	}
 }
+
+// waits says that a fault is armed when it begins, and counts when it strikes.
+func waits(fault *plan.Fault) bool {
+	switch fault.Do {
+	case plan.CrashAt, plan.DiskError, plan.ShortWrite:
+		return true
+	case plan.Rot:
+		return fault.Part == plan.PartTail
+	}
+	return false
+}
+
+// struckNow counts a fault that has waited.
+func (f *faults) struckNow(kind plan.Kind) { f.injected[string(kind)]++ }
 
 // keep has a fault stay for good, if the others can do without the node.
 func (f *faults) keep(i int, fault *plan.Fault, p *process) {
@@ -248,17 +286,16 @@ func (f *faults) applyToProcess(fault *plan.Fault, p *process) (undo func()) {
 		f.w.crash(p, int64(fault.For)) // one that stays away does not start, whatever is on the agenda
 	case plan.CrashAll:
 		for _, p := range f.w.processes {
-			f.w.crash(p, int64(fault.For)+f.random.Between(0, 200_000_000))
+			f.w.crash(p, int64(fault.For)+f.random().Between(0, 200_000_000))
 		}
 	case plan.Storm:
 		return f.storm(fault, p)
 	case plan.Pause:
-		p.paused = true
-		return func() { p.resume() }
+		return p.pause()
 	case plan.CrashAt, plan.DiskError, plan.ShortWrite:
 		undo = p.disk.set(trapOf(fault))
 		if fault.Op == plan.OpRecovery {
-			f.w.crash(p, f.random.Between(0, 1_000_000_000))
+			f.w.crash(p, f.random().Between(0, 1_000_000_000))
 		}
 		return undo
 	case plan.DiskSlow:
@@ -268,8 +305,9 @@ func (f *faults) applyToProcess(fault *plan.Fault, p *process) (undo func()) {
 		p.disk.full++
 		return func() { p.disk.full-- }
 	case plan.DiskLow:
-		p.low(true)
-		return func() { p.low(false) }
+		p.low++
+		p.tellReserve()
+		return func() { p.low--; p.tellReserve() }
 	case plan.Drift:
 		limit := f.driftMax()
 		p.clock.drift(f.w.now, int64(fault.PPM), limit)
@@ -299,30 +337,37 @@ func (w *World) crash(p *process, down int64) {
 	w.later(down, start, p.number, p.life, nil)
 }
 
-func (p *process) resume() {
-	p.paused = false
-	if p.up {
-		p.wake(0)
+// pause has a process stand still until undo. A start in between is another process, which nobody paused.
+func (p *process) pause() (undo func()) {
+	life := p.life
+	p.paused++
+	return func() {
+		if p.life != life {
+			return
+		}
+		if p.paused--; p.paused == 0 && p.up {
+			p.wake(0)
+		}
 	}
 }
 
-// low tells the node of the reserve of free disk.
-func (p *process) low(low bool) {
+// tellReserve tells the node whether the reserve of free disk is reached.
+func (p *process) tellReserve() {
 	if p.up {
-		p.give(cluster.Event{Kind: cluster.EventDiskReserve, Failed: low})
+		p.give(cluster.Event{Kind: cluster.EventDiskReserve, Failed: p.low > 0})
 	}
 }
 
 // storm crashes a process again and again.
 func (f *faults) storm(fault *plan.Fault, p *process) func() {
-	on := true
+	on, number := true, f.now
 	var again func(*World, *task)
 	again = func(w *World, _ *task) {
 		if !on {
 			return
 		}
-		w.crash(p, f.random.Between(0, int64(fault.Period)))
-		w.later(f.random.Between(int64(fault.Period)/2, int64(fault.Period)*2), again, 0, 0, nil)
+		w.crash(p, f.stream(number).Between(0, int64(fault.Period)))
+		w.later(f.stream(number).Between(int64(fault.Period)/2, int64(fault.Period)*2), again, 0, 0, nil)
 	}
 	f.w.later(0, again, 0, 0, nil)
 	return func() { on = false }
@@ -331,7 +376,7 @@ func (f *faults) storm(fault *plan.Fault, p *process) func() {
 // flap isolates a process again and again.
 func (f *faults) flap(fault *plan.Fault, p *process) func() {
 	var undo func()
-	on := true
+	on, number := true, f.now
 	var again func(*World, *task)
 	again = func(w *World, _ *task) {
 		if !on {
@@ -343,7 +388,7 @@ func (f *faults) flap(fault *plan.Fault, p *process) func() {
 			undo()
 			undo = nil
 		}
-		w.later(f.random.Between(int64(fault.Period)/2, int64(fault.Period)*2), again, 0, 0, nil)
+		w.later(f.stream(number).Between(int64(fault.Period)/2, int64(fault.Period)*2), again, 0, 0, nil)
 	}
 	f.w.later(0, again, 0, 0, nil)
 	return func() {
@@ -428,7 +473,7 @@ func (n *network) clog(p, peer uint64) func() {
 }
 
 func (n *network) losing(fault *plan.Fault, p *process) func() {
-	l := loss{ppm: fault.PPM, all: fault.Message == "", to: uint64(fault.Peer.Node())}
+	l := loss{random: n.w.faults.random(), ppm: fault.PPM, all: fault.Message == "", to: uint64(fault.Peer.Node())}
 	if p != nil {
 		l.from = p.number
 	}

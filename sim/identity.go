@@ -77,7 +77,7 @@ func knock(w *World, t *task) {
 		return
 	}
 	for _, q := range w.processes[:w.plan.Nodes] {
-		if q != p && q.up && !q.paused && w.network.cut[p.number][q.number] == 0 && w.network.cut[q.number][p.number] == 0 && q.turnsAway(p) {
+		if q != p && q.up && q.paused == 0 && w.network.cut[p.number][q.number] == 0 && w.network.cut[q.number][p.number] == 0 && q.turnsAway(p) {
 			p.turnedAway(q)
 			return
 		}

@@ -11,8 +11,9 @@ import (
 
 // network carries messages between processes, and between them and clients.
 type network struct {
-	w      *World
-	random *plan.Stream
+	w     *World
+	links [][]*plan.Stream // by sender and receiver, since what happens on one link must not change what happens on another
+	last  [][]int64        // when the latest message arrives on a link that keeps the order
 	// cut[from][to] counts the faults that keep messages from passing, by process number; 0 stands for the clients.
 	cut     [][]int
 	clogged [][]int
@@ -27,6 +28,7 @@ type network struct {
 
 // loss is a fault that loses messages of one type, or all.
 type loss struct {
+	random  *plan.Stream // of the fault
 	ppm     int
 	message raftpb.MessageType
 	all     bool
@@ -49,8 +51,9 @@ type packet struct {
 }
 
 func (n *network) init(w *World) {
-	n.w, n.random = w, plan.NewStream(w.plan.Seed, "network", 0)
+	n.w = w
 	count := w.plan.Nodes + w.plan.Spares + 1
+	n.seed(w.plan.Seed, count)
 	n.cut, n.clogged = make([][]int, count), make([][]int, count)
 	for i := range n.cut {
 		n.cut[i], n.clogged[i] = make([]int, count), make([]int, count)
@@ -58,14 +61,40 @@ func (n *network) init(w *World) {
 	n.slow = make([]int64, count)
 }
 
+// seed gives each link a stream.
+func (n *network) seed(seed uint64, count int) {
+	n.links, n.last = make([][]*plan.Stream, count), make([][]int64, count)
+	for from := range n.links {
+		n.links[from], n.last[from] = make([]*plan.Stream, count), make([]int64, count)
+		for to := range n.links[from] {
+			n.links[from][to] = plan.NewStream(seed, "link", uint64(from*count+to))
+		}
+	}
+}
+
+// replayMax is how much later a message may come once more, in nanoseconds.
+const replayMax = 10_000_000_000
+
 // latency draws how long a message between two takes.
 func (n *network) latency(from, to uint64) int64 {
 	p := &n.w.plan.Network
-	d := n.random.Between(int64(p.LatencyMin), int64(p.LatencyMax)) + n.slow[from] + n.slow[to]
-	if n.random.Hit(p.ReorderPPM) {
-		d += n.random.Between(0, int64(p.ReorderMax))
+	random := n.links[from][to]
+	d := random.Between(int64(p.LatencyMin), int64(p.LatencyMax)) + n.slow[from] + n.slow[to]
+	late, hit := random.Between(0, int64(p.ReorderMax)), random.Hit(p.ReorderPPM)
+	if hit {
+		d += late
 	}
 	return d
+}
+
+// arrival draws when a peer's message arrives. A connection keeps the order; where the plan asks for it, so does the link.
+func (n *network) arrival(from, to uint64) int64 {
+	at := n.w.now + n.latency(from, to)
+	if n.w.plan.Network.Ordered {
+		at = max(at, n.last[from][to])
+		n.last[from][to] = at
+	}
+	return at
 }
 
 // send puts a peer message on its way, or loses it.
@@ -81,16 +110,33 @@ func (n *network) send(from *process, m *raftpb.Message) {
 	n.w.message(trace.Send, k.from, k.to, k, m)
 	if n.lost(k) {
 		n.w.message(trace.Lose, k.from, k.to, k, m)
+		from.unreached(k.to)
 		n.recycle(k)
 		return
 	}
 	n.dispatch(k)
-	if n.random.Hit(n.w.plan.Network.DuplicatePPM + n.double) {
+	random := n.links[k.from][k.to]
+	if random.Hit(n.w.plan.Network.DuplicatePPM + n.double) {
 		n.dispatch(k)
 	}
-	if n.random.Hit(n.replay) {
+	late, hit := random.Between(0, replayMax), random.Hit(n.replay)
+	if hit {
 		k.copies++
-		n.w.later(n.random.Between(0, 10_000_000_000), deliver, k.to, 0, k)
+		n.w.later(late, deliver, k.to, 0, k)
+	}
+}
+
+// unreachedMax is how late a node hears that a peer can't be reached, in nanoseconds.
+const unreachedMax = 50_000_000
+
+// unreached tells a node that what it sent to a peer was lost: the connection broke.
+func (p *process) unreached(peer uint64) {
+	p.w.later(p.w.network.links[p.number][peer].Between(0, unreachedMax), unreachable, p.number, p.life, peer)
+}
+
+func unreachable(w *World, t *task) {
+	if p := w.process(t.a); p.up && p.life == t.b {
+		p.give(cluster.Event{Kind: cluster.EventUnreachable, Peer: t.it.(uint64)})
 	}
 }
 
@@ -117,11 +163,11 @@ func (n *network) recycle(k *packet) {
 
 // lost draws whether a message gets lost.
 func (n *network) lost(k *packet) bool {
-	if n.cut[k.from][k.to] > 0 || n.random.Hit(n.w.plan.Network.LossPPM) {
+	if lost := n.links[k.from][k.to].Hit(n.w.plan.Network.LossPPM); lost || n.cut[k.from][k.to] > 0 {
 		return true
 	}
 	for i := range n.lose {
-		if n.lose[i].hits(k) && n.random.Hit(n.lose[i].ppm) {
+		if n.lose[i].hits(k) && n.lose[i].random.Hit(n.lose[i].ppm) {
 			return true
 		}
 	}
@@ -135,7 +181,7 @@ func (n *network) dispatch(k *packet) {
 		n.held = append(n.held, k)
 		return
 	}
-	n.w.later(n.latency(k.from, k.to), deliver, k.to, 0, k)
+	n.w.at(n.arrival(k.from, k.to), deliver, k.to, 0, k)
 }
 
 // release sends what a clog held back.

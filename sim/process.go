@@ -30,7 +30,8 @@ type process struct {
 	up      bool
 	life    uint64 // counts starts: tasks of an earlier life are void
 	epoch   uint64 // of this start
-	paused  bool
+	paused  int    // pauses that are on
+	low     int    // faults that have the disk reach its reserve
 	// What has happened to the directory, or will not end.
 	unborn  bool      // it is gone, and made at the next start
 	lost    bool      // what it held can't be counted on any more
@@ -49,10 +50,14 @@ type process struct {
 	inbox  []cluster.Event
 	batch  []cluster.Event // room for those of one step
 	waking bool
+	// hearsAt is when the node hears of the latest append that is durable.
+	hearsAt int64
 
 	queued  []cluster.Append // handed out by the node, not being written yet
 	writing []cluster.Append // being written
 	compact uint64
+	// compacting is the index up to which the log is to be compacted once what is being written is durable; 0: none.
+	compacting uint64
 
 	requests  map[uint64]*request
 	sent      uint64 // requests so far
@@ -194,7 +199,7 @@ func (p *process) begin() {
 	p.outlivedRot(&recovered)
 	p.readDurable()
 	p.node, p.machine, p.members, p.role = node, recovered.Machine, recovered.Membership, cluster.Role{Term: recovered.HardState.Term}
-	p.up, p.paused, p.waking = true, false, false
+	p.up, p.paused, p.waking = true, 0, false
 	p.requests = map[uint64]*request{}
 	p.epoch = epoch
 	p.w.checks.started(p, &recovered)
@@ -304,6 +309,9 @@ func tick(w *World, t *task) {
 		return
 	}
 	w.later(p.clock.after(int64(w.plan.Node.Tick)), tick, t.a, t.b, nil)
+	if p.low > 0 {
+		p.tellReserve()
+	}
 	p.wake(0)
 }
 
@@ -315,7 +323,7 @@ func (p *process) give(e cluster.Event) {
 
 // wake has the node stepped soon.
 func (p *process) wake(after int64) {
-	if p.waking || p.paused {
+	if p.waking || p.paused > 0 {
 		return
 	}
 	p.waking = true
@@ -329,7 +337,7 @@ func turn(w *World, t *task) {
 		return
 	}
 	p.waking = false
-	if p.paused {
+	if p.paused > 0 {
 		return
 	}
 	taken := min(len(p.inbox), stepEventsMax-1)
@@ -440,7 +448,7 @@ func (p *process) halt() {
 	p.up, p.waking, p.receiving, p.transfers = false, false, false, 0
 	p.life++
 	p.node, p.store, p.machine = nil, nil, nil
-	p.inbox, p.queued, p.writing, p.compact = nil, nil, nil, 0
+	p.inbox, p.queued, p.writing, p.compact, p.compacting = nil, nil, nil, 0, 0
 	p.abandon()
 	p.w.witness.down()
 }

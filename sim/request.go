@@ -50,11 +50,44 @@ func arrives(w *World, t *task) {
 	case w.network.cut[0][p.number] > 0:
 		return // the client's time runs out
 	case !p.up:
-		w.respond(p, r, answer{Answer: policy.UnsentAnswer()})
-	case p.paused && r.do == askStale: // the others wait in the inbox
-		w.later(50_000_000, arrives, t.a, 0, r)
+		w.unheard(p, r, t.b > 0)
+	case p.paused > 0 && r.do == askStale: // the others wait in the inbox
+		w.later(50_000_000, arrives, t.a, 1, r)
 	default:
 		p.take(r)
+	}
+}
+
+// unheard answers for a process that is down. A machine that lives refuses the connection; one without power is silent, and the client's
+// time runs out; what had waited in a socket is lost.
+func (w *World) unheard(p *process, r *request, waited bool) {
+	silent := w.network.links[0][p.number].Below(2) == 0
+	switch {
+	case waited:
+		w.respond(p, r, answer{Answer: policy.LostAnswer()})
+	case !silent:
+		w.respond(p, r, answer{Answer: policy.UnsentAnswer()})
+	}
+}
+
+// cancelMax is how soon some callers give a request up, in nanoseconds.
+const cancelMax = 300_000_000
+
+// bound has a request end with the attempt's time, as package host does with a deadline, or earlier where the caller gives it up.
+func (p *process) bound(r *request, id uint64) {
+	after := int64(p.w.plan.Clients.Attempt)
+	early := p.local.Between(0, cancelMax)
+	if p.local.Below(8) == 0 {
+		after = min(after, early)
+	}
+	p.w.later(after, canceled, p.number, p.life, id)
+}
+
+// canceled is the task at the end of a request's time.
+func canceled(w *World, t *task) {
+	p, id := w.process(t.a), t.it.(uint64)
+	if p.up && p.life == t.b && p.requests[id] != nil {
+		p.give(cluster.Event{Kind: cluster.EventCancel, ID: id})
 	}
 }
 
@@ -67,6 +100,7 @@ func (p *process) take(r *request) {
 	p.sent++
 	id := p.sent
 	p.requests[id] = r
+	p.bound(r, id)
 	switch r.do {
 	case askRead:
 		r.committed = uint64(len(p.w.checks.committed) - 1)
@@ -116,6 +150,10 @@ func read(w *World, t *task) {
 	p, r := w.process(t.a), t.it.(*request)
 	if !p.up || p.life != t.b {
 		w.respond(p, r, answer{Answer: policy.LostAnswer()})
+		return
+	}
+	if p.paused > 0 {
+		w.later(stillEvery, read, t.a, t.b, r)
 		return
 	}
 	w.respond(p, r, p.look(r))

@@ -104,7 +104,7 @@ func (f *faults) rot(fault *plan.Fault, p *process) bool {
 	p.stop()
 	f.w.later(int64(fault.For), start, p.number, p.life, nil)
 	r := f.place(fault.Part, p)
-	p.rots(r, 1+f.random.Below(255))
+	p.rots(r, 1+f.random().Below(255))
 	return r != nil // else there is nothing of the kind, and a crash is all that it was
 }
 
@@ -146,7 +146,7 @@ func (f *faults) place(part string, p *process) *rot {
 	case plan.PartIdentity:
 		return f.placeInFile(part, p, path.Join(dataDir, "IDENTITY"))
 	}
-	return f.place([]string{plan.PartLog, plan.PartSnapshot, plan.PartIdentity}[f.random.Below(3)], p)
+	return f.place([]string{plan.PartLog, plan.PartSnapshot, plan.PartIdentity}[f.random().Below(3)], p)
 }
 
 // placeInLog draws a byte whose rot can be told from a torn write. That of the very last synced write can't: it is left alone, since
@@ -156,8 +156,8 @@ func (f *faults) placeInLog(p *process) *rot {
 	if len(c) == 0 {
 		return nil
 	}
-	s := &c[f.random.Below(len(c))]
-	return s.rot(plan.PartLog, f.random.Between(0, s.proven-1))
+	s := &c[f.random().Below(len(c))]
+	return s.rot(plan.PartLog, f.random().Between(0, s.proven-1))
 }
 
 func (s *mapped) rot(part string, off int64) *rot {
@@ -188,7 +188,7 @@ func (f *faults) placeInSnapshot(p *process) *rot {
 	if len(names) == 0 {
 		return nil
 	}
-	return f.placeInFile(plan.PartSnapshot, p, names[f.random.Below(len(names))])
+	return f.placeInFile(plan.PartSnapshot, p, names[f.random().Below(len(names))])
 }
 
 // placeInFile draws any byte of a file.
@@ -197,7 +197,7 @@ func (f *faults) placeInFile(part string, p *process, name string) *rot {
 	if err != nil || len(b) == 0 {
 		return nil
 	}
-	return &rot{part: part, name: name, off: int64(f.random.Below(len(b)))}
+	return &rot{part: part, name: name, off: int64(f.random().Below(len(b)))}
 }
 
 // explains says whether an error is what has to come of the rot.

@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"io"
+	"io/fs"
 
 	"github.com/lockstepdb/lockstep/cluster"
 	"github.com/lockstepdb/lockstep/cluster/storage"
@@ -39,13 +40,17 @@ func save(w *World, t *task) {
 	if !p.up || p.life != t.b {
 		return
 	}
+	if p.paused > 0 {
+		w.later(stillEvery, save, t.a, t.b, job)
+		return
+	}
 	done, err := p.saveChunk(job)
 	if !p.storeLives() {
 		return
 	}
 	switch {
 	case err != nil:
-		if !errors.Is(err, errInjected) && job.writer != nil {
+		if !w.explains(err) {
 			w.fail("snapshot", "n%d can't save a snapshot: %v", p.number, err)
 			return
 		}
@@ -76,6 +81,15 @@ func (p *process) saveChunk(job *saving) (done bool, err error) {
 		return false, nil
 	}
 	return true, job.writer.Commit()
+}
+
+// explains says whether something that happened explains why a snapshot could not be written, read or taken.
+func (w *World) explains(err error) bool {
+	var rotten *storage.CorruptionError
+	return errors.Is(err, errInjected) || errors.Is(err, errStream) ||
+		errors.Is(err, storage.ErrSnapshotBusy) || // another one of the same place is on its way in
+		errors.Is(err, fs.ErrNotExist) || // newer ones have driven it out meanwhile
+		errors.As(err, &rotten) && w.reached[probeRotSnapshot] > 0
 }
 
 // storeLives ends the process if its store has failed, as package host does; false if it is down.
@@ -123,11 +137,16 @@ func carry(w *World, t *task) {
 	}
 	switch {
 	case err != nil:
+		if !w.explains(err) {
+			w.fail("snapshot", "a snapshot does not get from n%d to n%d: %v", job.from, job.to, err)
+			return
+		}
 		w.probe(probeSnapshotBroken)
 		job.abort(w)
 		job.report(w, true)
 	case done:
-		job.report(w, false)
+		// The answer may be lost though all has arrived.
+		job.report(w, w.network.links[job.to][job.from].Below(8) == 0)
 	default:
 		w.later(w.network.latency(job.from, job.to), carry, 0, 0, job)
 	}
@@ -157,7 +176,7 @@ var errStream = errors.New("the stream broke")
 // chunk moves one chunk; done when the receiver has all and its node was told.
 func (j *transfer) chunk(w *World) (done bool, err error) {
 	from, to := w.process(j.from), w.process(j.to)
-	if w.network.cut[j.from][j.to] > 0 || !to.up || to.paused || j.writer != nil && to.life != j.toLife {
+	if w.network.cut[j.from][j.to] > 0 || !to.up || to.paused > 0 || j.writer != nil && to.life != j.toLife {
 		return false, errStream
 	}
 	if j.reader == nil {

@@ -18,6 +18,7 @@ type trap struct {
 	// recovering and persisted say that it waits for an operation of a recovery, or for an append that has become durable.
 	recovering, persisted bool
 	does                  act
+	fault                 plan.Kind
 }
 
 // act is what a trap does.
@@ -38,7 +39,7 @@ func (d *disk) set(t *trap) (undo func()) {
 
 // trapOf is the trap that a fault asks for.
 func trapOf(fault *plan.Fault) *trap {
-	t := &trap{kind: vfs.OpKind(fault.Op), nth: fault.Nth}
+	t := &trap{kind: vfs.OpKind(fault.Op), nth: fault.Nth, fault: fault.Do}
 	switch {
 	case fault.Do == plan.DiskError:
 		t.does = fails
@@ -76,7 +77,18 @@ func (d *disk) spring(op vfs.Op) error {
 	return nil
 }
 
+// springOnRead lets those traps act that wait for reads: other operations are counted without them.
+func (d *disk) springOnRead(op vfs.Op) error {
+	for _, t := range d.traps {
+		if t.kind == vfs.OpRead && t.springs() {
+			return d.act(t, op)
+		}
+	}
+	return nil
+}
+
 func (d *disk) act(t *trap, op vfs.Op) error {
+	d.p.w.faults.struckNow(t.fault)
 	switch t.does {
 	case fails:
 		return fmt.Errorf("%w: %w", syscall.EIO, errInjected)
@@ -115,6 +127,7 @@ func (d *disk) moment(op vfs.Op) (probe, bool) {
 func (d *disk) persisted() bool {
 	for _, t := range d.traps {
 		if t.persisted && t.springs() {
+			d.p.w.faults.struckNow(t.fault)
 			d.p.w.probe(probeSyncSend)
 			return true
 		}

@@ -220,8 +220,8 @@ func (w *World) fail(kind, format string, args ...any) {
 
 // reseed is the task that gives the rest of the life another course.
 func reseed(w *World, t *task) {
-	w.network.random = plan.NewStream(t.a, "network", 0)
-	w.faults.random = plan.NewStream(t.a, "faults", 0)
+	w.network.seed(t.a, len(w.network.links))
+	w.faults.reseed(t.a)
 	for _, p := range w.processes {
 		p.local, p.raft = plan.NewStream(t.a, "process", p.number), plan.NewStream(t.a, "raft", p.number)
 	}

@@ -84,3 +84,6 @@ func (e *SnapshotError) Error() string {
 	return fmt.Sprintf("storage: the log in %s begins at entry %d, so entries 1 to %d are needed from %s: %s",
 		e.Dir, e.First, e.First-1, want, found)
 }
+
+// ErrSnapshotBusy is within what CreateSnapshot returns when a snapshot of the same place is already being written or received.
+var ErrSnapshotBusy = errors.New("a snapshot of that place is being written")

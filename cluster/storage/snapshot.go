@@ -159,7 +159,7 @@ func (s *Store) CreateSnapshot(mark cluster.SnapshotMark) (*SnapshotWriter, erro
 		return nil, errors.New("storage: snapshot of index 0")
 	}
 	if !s.claim(mark) {
-		return nil, fmt.Errorf("storage: a snapshot of index %d and term %d is being written", mark.Index, mark.Term)
+		return nil, fmt.Errorf("storage: index %d, term %d: %w", mark.Index, mark.Term, ErrSnapshotBusy)
 	}
 	w := &SnapshotWriter{s: s, mark: mark, temp: s.snapshotPath(mark) + tempSuffix}
 	err := s.fs.Remove(w.temp) // of a writer that could not remove it

@@ -83,6 +83,7 @@ func (d *draw) shape(tick Duration) {
 		p.Network.LossPPM, p.Network.DuplicatePPM = one(d, 0, 1000, 20_000), one(d, 0, 1000, 20_000)
 		p.Network.ReorderPPM, p.Network.ReorderMax = one(d, 0, 10_000, 200_000), one(d, 5*milli, 50*milli, 500*milli)
 	}
+	p.Network.Ordered = d.Below(2) == 0
 	p.Disk = Disk{SyncMin: 100 * micro, SyncMax: one(d, 2*milli, 10*milli, 40*milli)}
 	p.Clients = Clients{Count: one(d, 3, 5, 8), Pipeline: one(d, 1, 1, 2, 4, 8), Padding: one(d, 0, 0, 0, 0, 50, 1000), Sessions: d.Below(4) > 0, Attempt: one(d, 500*milli, 2*second), Deadline: one(d, 2*second, 5*second, 10*second)}
 }

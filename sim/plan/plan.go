@@ -85,6 +85,8 @@ type Network struct {
 	// ReorderPPM of the messages take up to ReorderMax longer, and so are overtaken.
 	ReorderPPM int      `yaml:"reorder_ppm,omitempty"`
 	ReorderMax Duration `yaml:"reorder_max,omitempty"`
+	// Ordered links keep the order of what they do not lose, duplicate or replay, as a connection does.
+	Ordered bool `yaml:"ordered,omitempty"`
 }
 
 // Disk is what every disk is like while no fault says otherwise.
