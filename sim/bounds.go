@@ -1,6 +1,9 @@
 package sim
 
 import (
+	"path"
+	"strconv"
+
 	"github.com/lockstepdb/lockstep/cluster"
 	"github.com/lockstepdb/lockstep/kv"
 	"go.etcd.io/raft/v3/raftpb"
@@ -150,11 +153,25 @@ const segmentHeadBytes = 512
 // files, and those that starts and snapshots ended early.
 const segmentsKept = 12
 
+// olderSnapshot is the index of the second-newest snapshot on a process's disk; 0 if there are not two.
+func olderSnapshot(p *process) uint64 {
+	names := p.disk.mem.DurableNames(nil, path.Join(dataDir, "snapshots"))
+	if len(names) < 2 {
+		return 0
+	}
+	index, err := strconv.ParseUint(names[len(names)-2][:16], 16, 64)
+	if err != nil {
+		return 0
+	}
+	return index
+}
+
 // log checks that a log that was compacted several times has dropped what was written before the third-last time. Entries that another leader
-// replaced may keep their segments until a snapshot has passed their highest index, and what was far from being applied then may still be needed.
+// replaced may keep their segments until the older one of two snapshots has passed their highest index, and what was far from being applied
+// then may still be needed.
 func (b *bounds) log(p *process) {
 	g, stats := &b.logs[p.number-1], p.store.Stats()
-	if g.life != p.life || g.count < len(g.written) || g.peak > p.node.Marks().Last || g.last[0] > g.allowed[len(g.allowed)-2] {
+	if g.life != p.life || g.count < len(g.written) || g.peak > olderSnapshot(p) || g.last[0] > g.allowed[len(g.allowed)-2] {
 		return
 	}
 	most := int64(stats.AppendedBytes-g.written[0])*2 + segmentsKept*int64(b.w.plan.Node.SegmentBytes+b.most+segmentHeadBytes)

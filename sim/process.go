@@ -269,13 +269,13 @@ func (p *process) cannotStart(err error) {
 	case errors.Is(err, errUnformed):
 		p.leave(err)
 		p.w.later(0, knock, p.number, p.life, nil)
-	case p.swapped:
-		p.refusesSwap(err)
-	case p.refusesRot(err):
 	case errors.Is(err, errInjected):
 		p.w.probe(probeRecoveryError)
 		p.leave(err)
 		p.w.later(p.local.Between(100_000_000, 2_000_000_000), start, p.number, p.life, nil)
+	case p.swapped:
+		p.refusesSwap(err)
+	case p.refusesRot(err):
 	case errors.Is(err, fs.ErrNotExist):
 		p.w.fail("start", "n%d has no directory: %v", p.number, err)
 	case p.rot != nil:

@@ -65,7 +65,7 @@ func (d *draw) shape(tick Duration) {
 	p := d.p
 	p.Nodes = one(d, 5, 5, 5, 5, 5, 3, 3, 3, 1, 2, 4, 6, 7)
 	p.Spares = one(d, 0, 0, 1, 2)
-	p.Safety, p.Liveness = 60*second, 60*second
+	p.Safety, p.Liveness = 60*second, 30*second
 	p.Node = Node{
 		Tick: tick, ElectionTicks: one(d, 10, 10, 10, 5, 3), HeartbeatTicks: one(d, 1, 1, 2), RequestTicks: one(d, 20, 50, 100),
 		EntryBytes: one(d, 0, 0, 200, 2000), EntryCommands: one(d, 0, 0, 1, 3), MessageBytes: one(d, 0, 0, 1, 300), Inflight: one(d, 0, 0, 1, 2, 8),
@@ -299,7 +299,7 @@ func (d *draw) parameters(f *Fault) {
 		f.Op, f.Nth = one(d, "", "write", "sync", "sync", "create", "rename", "syncdir", "remove", OpPersisted, OpPersisted, OpRecovery, OpRecovery), 1+d.Below(one(d, 1, 4, 12))
 		f.For += 5 * second
 	case DiskError:
-		f.Op, f.Nth = one(d, "", "write", "sync", "create", "rename", "syncdir", "remove"), 1+d.Below(one(d, 1, 4, 20))
+		f.Op, f.Nth = one(d, "", "read", "write", "sync", "create", "rename", "syncdir", "remove"), 1+d.Below(one(d, 1, 1, 4, 12))
 		f.For += 5 * second
 	case ShortWrite:
 		f.Nth = 1 + d.Below(one(d, 1, 4, 20))

@@ -92,7 +92,7 @@ type Fault struct {
 	PPM     int      `yaml:"ppm,omitempty"`
 	Latency Duration `yaml:"latency,omitempty"`
 	Period  Duration `yaml:"period,omitempty"`
-	Op      string   `yaml:"op,omitempty"` // a disk operation: write, sync, create, rename, syncdir, remove, truncate; empty: any that changes something
+	Op      string   `yaml:"op,omitempty"` // a disk operation: read, write, sync, create, rename, syncdir, remove, truncate; empty: any that changes something
 	Nth     int      `yaml:"nth,omitempty"`
 	Part    string   `yaml:"part,omitempty"`   // of a directory: PartLog, PartTail, PartSnapshot or PartIdentity; empty: any
 	Stays   bool     `yaml:"stays,omitempty"`  // also when the others are healed, if they are a quorum without Node; For does not count then
@@ -171,7 +171,7 @@ func (f *Fault) validate(p *Plan) error {
 // knowsOp says whether the operation can be waited for.
 func (f *Fault) knowsOp() bool {
 	switch f.Op {
-	case "", "write", "sync", "create", "rename", "syncdir", "remove", "truncate", "preallocate":
+	case "", "read", "write", "sync", "create", "rename", "syncdir", "remove", "truncate", "preallocate":
 		return true
 	case OpRecovery, OpPersisted:
 		return f.Do == CrashAt
