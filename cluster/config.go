@@ -21,7 +21,8 @@ type Config struct {
 	HeartbeatTicks int
 	// RequestTicks until a request without an answer expires: a proposal as Unknown, a read as Refused. Default 200.
 	RequestTicks int
-	// ReadRetryTicks until an unanswered read round is started again under a new context. Default 4.
+	// ReadRetryTicks until an unanswered read round is started again under a new context; doubled with each time that this did
+	// not suffice. Default 4.
 	ReadRetryTicks int
 
 	// EntryBytesMax and EntryCommandsMax bound what is batched into one entry; a single command always fits.

@@ -35,6 +35,8 @@ type reads struct {
 	round   readRound
 	rounds  uint64 // started so far; makes contexts unique within an epoch
 	ready   []readyRead
+	// doublings of the patience with a round, see retryReads.
+	doublings uint
 }
 
 func (r *reads) count() int { return len(r.waiting) + len(r.round.reads) + len(r.ready) }
@@ -108,6 +110,9 @@ func (n *Node) onReadState(rs raft.ReadState) {
 	if n.role.State == Leader && r.round.term == n.term {
 		n.lease.extend(r.round.start, &n.config, n.term)
 	}
+	if took := n.clock.ticks - r.round.tick; r.doublings > 0 && 4*took < n.readPatience() {
+		r.doublings--
+	}
 	r.round.active = false
 	r.round.reads = r.round.reads[:0]
 	n.startReads()
@@ -145,12 +150,21 @@ func (n *Node) restartReads() {
 	r.round = readRound{}
 }
 
-// retryReads starts a round that was not answered in time again.
+// readDoublingsMax bounds how often the patience with rounds is doubled.
+const readDoublingsMax = 6
+
+// retryReads starts a round that was not answered in time again, and has more patience with it: where answers take longer than
+// ReadRetryTicks each would come to a round that was given up, for ever.
 func (n *Node) retryReads() {
-	if n.reads.round.active && n.clock.ticks-n.reads.round.tick >= uint64(n.config.ReadRetryTicks) {
+	r := &n.reads
+	if r.round.active && n.clock.ticks-r.round.tick >= n.readPatience() {
 		n.restartReads()
+		r.doublings = min(r.doublings+1, readDoublingsMax)
 	}
 }
+
+// readPatience is how many ticks a round is given.
+func (n *Node) readPatience() uint64 { return uint64(n.config.ReadRetryTicks) << n.reads.doublings }
 
 // expireReads refuses reads whose time has passed.
 func (n *Node) expireReads() {

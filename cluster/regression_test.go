@@ -301,3 +301,26 @@ func TestACandidateAsksOnlyWithADurableVote(t *testing.T) {
 	s.persistFirst(1, len(s.nodes[1].appends))
 	require.Len(t, s.pick(1, 2, raftpb.MsgVote), 1)
 }
+
+// TestReadsOutlastSlowAnswers: where a round trip takes longer than ReadRetryTicks, each answer came to a round that had been given up,
+// and no read was ever answered, though writes were.
+func TestReadsOutlastSlowAnswers(t *testing.T) {
+	s := newScene(t, 3, func(c *Config) { c.ReadRetryTicks, c.ElectionTicks, c.RequestTicks = 1, 10, 100 })
+	s.campaign(1)
+	for node := uint64(1); node <= 3; node++ {
+		s.readAt(node, 10+node)
+	}
+	const lag = 3 // ticks each way
+	var late [lag][]*raftpb.Message
+	for tick := range 60 {
+		s.everyTick()
+		now := late[tick%lag]
+		late[tick%lag], s.network = s.network, nil
+		for _, m := range now {
+			s.deliverOne(m)
+		}
+	}
+	for node := uint64(1); node <= 3; node++ {
+		require.Equal(t, Done, s.replies[10+node].Outcome, "asked at n%d", node)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/lockstepdb/lockstep/cluster"
 	"github.com/lockstepdb/lockstep/cluster/client/policy"
 	"github.com/lockstepdb/lockstep/kv"
@@ -29,12 +30,12 @@ type client struct {
 // call is an operation under way.
 type call struct {
 	client   *client
-	number   int // of the operation in the plan's list
 	life     uint64
 	plan     *plan.Operation
 	op       policy.Operation
 	expected uint64 // the revision of a condition
 	recorded int    // place in the history; -1 if it is not recorded
+	examined bool   // it is a question of the exam
 	done     bool
 	attempt  uint32 // the last one
 	opening  bool   // it opened a session
@@ -74,11 +75,18 @@ func arrive(w *World, t *task) {
 	c.start(int(t.a))
 }
 
-// start begins a call.
-func (c *client) start(number int) {
-	o := &c.w.plan.Operations[number]
-	k := &call{client: c, number: number, life: c.life, plan: o, recorded: -1}
-	k.op = policy.Operation{Kind: policy.Write, Deadline: c.w.now + int64(c.w.plan.Clients.Deadline), Owner: k}
+// start begins the call of an operation of the plan.
+func (c *client) start(number int) { c.begin(&call{plan: &c.w.plan.Operations[number]}) }
+
+// begin begins a call, of which its operation is known.
+func (c *client) begin(k *call) {
+	o := k.plan
+	k.client, k.life, k.recorded = c, c.life, -1
+	deadline := int64(c.w.plan.Clients.Deadline)
+	if k.examined {
+		deadline = examTime
+	}
+	k.op = policy.Operation{Kind: policy.Write, Deadline: c.w.now + deadline, Owner: k}
 	switch o.Do {
 	case plan.Get:
 		k.op.Kind = policy.Read
@@ -260,12 +268,24 @@ func (c *client) finish(k *call, d *policy.Decision, a *answer) {
 	k.done = true
 	c.open--
 	c.w.history.done(c.w.now, k, d, a)
-	c.w.emit(trace.Event{Kind: trace.Return, Client: c.number, What: d.Outcome.String(), Text: reasonText(d), Numbers: numbers{uint64(k.plan.Number)}})
+	c.w.emit(trace.Event{Kind: trace.Return, Client: c.number, What: d.Outcome.String(), Text: reasonText(d), Numbers: a.numbers(k)})
+	if k.examined {
+		c.w.marked(k, d)
+	}
 	if len(c.waiting) > 0 {
 		next := c.waiting[0]
 		c.waiting = c.waiting[1:]
 		c.start(next)
 	}
+}
+
+// numbers are those of the event in which a client learns an answer; nil: there was none.
+func (a *answer) numbers(k *call) numbers {
+	n := numbers{uint64(k.plan.Number)}
+	if a != nil {
+		n[1], n[2] = max(a.at, a.result.Revision), xxhash.Sum64(a.item.Value)
+	}
+	return n
 }
 
 // reasonText says why an operation was not done.

@@ -77,7 +77,7 @@ const cancelMax = 300_000_000
 func (p *process) bound(r *request, id uint64) {
 	after := int64(p.w.plan.Clients.Attempt)
 	early := p.local.Between(0, cancelMax)
-	if p.local.Below(8) == 0 {
+	if p.local.Below(8) == 0 && !r.call.examined {
 		after = min(after, early)
 	}
 	p.w.later(after, canceled, p.number, p.life, id)

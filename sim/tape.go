@@ -3,6 +3,7 @@ package sim
 import (
 	"io"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/lockstepdb/lockstep/sim/trace"
 	"go.etcd.io/raft/v3/raftpb"
 )
@@ -58,5 +59,5 @@ var messageNames = func() (names [64]string) {
 // message tells of a message that k carries.
 func (w *World) message(kind trace.Kind, node, peer uint64, k *packet, m *raftpb.Message) {
 	w.emit(trace.Event{Kind: kind, Node: node, Peer: peer, What: messageNames[k.kind],
-		Numbers: numbers{m.GetTerm(), m.GetIndex(), uint64(len(m.GetEntries())), m.GetCommit(), k.number}})
+		Numbers: numbers{m.GetTerm(), m.GetIndex(), uint64(len(m.GetEntries())), m.GetCommit(), k.number, xxhash.Sum64(k.bytes)}})
 }

@@ -63,6 +63,7 @@ type World struct {
 	faults    faults
 	checks    checks
 	budget    budget
+	exam      exam
 	witness   witness
 	tape      tape
 	history   recording
@@ -194,7 +195,7 @@ func (w *World) live(until int64) {
 			return
 		}
 		t.does(w, t)
-		if w.over || w.ended && w.settled() {
+		if w.over || w.ended && w.settled() && !w.examine() {
 			return
 		}
 	}

@@ -83,7 +83,9 @@ func (d *draw) shape(tick Duration) {
 		p.Network.LossPPM, p.Network.DuplicatePPM = one(d, 0, 1000, 20_000), one(d, 0, 1000, 20_000)
 		p.Network.ReorderPPM, p.Network.ReorderMax = one(d, 0, 10_000, 200_000), one(d, 5*milli, 50*milli, 500*milli)
 	}
-	p.Network.Ordered = d.Below(2) == 0
+	if p.Network.Ordered = d.Below(2) == 0; p.Network.Ordered {
+		p.Network.ReorderPPM, p.Network.ReorderMax = 0, 0 // where the order is kept, one that is late delays all behind it
+	}
 	p.Disk = Disk{SyncMin: 100 * micro, SyncMax: one(d, 2*milli, 10*milli, 40*milli)}
 	p.Clients = Clients{Count: one(d, 3, 5, 8), Pipeline: one(d, 1, 1, 2, 4, 8), Padding: one(d, 0, 0, 0, 0, 50, 1000), Sessions: d.Below(4) > 0, Attempt: one(d, 500*milli, 2*second), Deadline: one(d, 2*second, 5*second, 10*second)}
 }
@@ -141,10 +143,6 @@ func (d *draw) operations() {
 		d.p.Operations[len(d.p.Operations)-1].Target = Leader
 	}
 	d.replace()
-	for i := 1; i <= keys; i++ {
-		// Behind everything: whatever was acknowledged must still be there.
-		d.p.Operations = append(d.p.Operations, Operation{At: d.p.Safety + 3*second, Client: 1, Do: Get, Key: fmt.Sprintf("k%d", i), Number: len(d.p.Operations) + 1})
-	}
 	sort.SliceStable(d.p.Operations, func(i, j int) bool { return d.p.Operations[i].At < d.p.Operations[j].At })
 }
 

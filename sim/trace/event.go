@@ -53,7 +53,7 @@ type kind struct {
 	fields []string
 }
 
-var message = []string{"term", "index", "entries", "commit", "packet"}
+var message = []string{"term", "index", "entries", "commit", "packet", "hash"}
 
 var kinds = [...]kind{
 	Send:     {"send", message},
@@ -62,7 +62,7 @@ var kinds = [...]kind{
 	Invoke:   {"invoke", []string{"operation"}},
 	Request:  {"request", []string{"operation", "attempt"}},
 	Reply:    {"reply", []string{"operation", "attempt", "revision"}},
-	Return:   {"return", []string{"operation"}},
+	Return:   {"return", []string{"operation", "revision", "hash"}},
 	Start:    {"start", []string{"epoch", "term", "commit", "snapshot", "entries"}},
 	Crash:    {"crash", nil},
 	Exit:     {"exit", nil},
