@@ -118,7 +118,7 @@ func TestAWipedSpare(t *testing.T) {
 	p.Faults[0].At = 10 * second
 	w, r = lived(t, p)
 	require.NotZero(t, r.Probes["node without its directory refused by its peers"])
-	require.False(t, w.process(4).up)
+	require.Empty(t, w.process(4).members.Members, "nobody lets it in")
 }
 
 func TestLossesStayWithinTheBudget(t *testing.T) {
