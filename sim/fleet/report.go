@@ -39,7 +39,7 @@ type Report struct {
 	Seed       uint64         `json:"seed"`
 	Failure    *Failure       `json:"failure,omitempty"`
 	TraceHash  uint64         `json:"trace_hash"`
-	Events      uint64         `json:"events"`     // that the world took from its agenda; a trace has several events for some, and none for others
+	Events     uint64         `json:"events"`    // that the world took from its agenda; a trace has several events for some, and none for others
 	Simulated  int64          `json:"simulated"` // nanoseconds
 	Operations int            `json:"operations"`
 	Steps      int            `json:"steps"`

@@ -12,7 +12,7 @@ import (
 type Counts struct {
 	Seeds      uint64
 	Simulated  time.Duration
-	Events      uint64
+	Events     uint64
 	Operations int
 	Steps      int
 	Injected   int // faults of all kinds

@@ -119,7 +119,7 @@ func pagePassed(t *testing.T, b *tab, life *Input) {
 	require.Equal(t, "Passed", b.text(`document.querySelector("h1").textContent`))
 	require.Equal(t, 0, b.told("current"))
 	require.Equal(t, 0, b.told("from"))
-	require.Contains(t, b.text(`document.querySelector(".facts").textContent`), "Events"+thousands(uint64(len(life.Events))))
+	require.Contains(t, b.text(`document.querySelector(".facts").textContent`), "Trace events"+thousands(uint64(len(life.Events))))
 	require.Equal(t, "0", b.text(`document.querySelectorAll("#to-failure, #go-failure").length`))
 	require.Equal(t, "report.html", b.text(`document.querySelector("nav a").getAttribute("href")`))
 	require.Equal(t, "canvas", b.text(`document.activeElement.id`), "arrow keys step at once")

@@ -19,7 +19,7 @@ type summaryJSON struct {
 	Wall        float64        `json:"wall_seconds"`
 	Simulated   float64        `json:"simulated_seconds"`
 	CPU         float64        `json:"cpu_seconds,omitempty"` // of the workers
-	Events       uint64         `json:"events"`
+	Events      uint64         `json:"events"`
 	Steps       int            `json:"steps"`
 	Operations  int            `json:"operations"`
 	Outcomes    map[string]int `json:"outcomes"`
