@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -42,7 +43,8 @@ and you may edit, and keeps it in DIR/plan.
 
 One seed of sixteen is lived twice, in two processes, and both must be the same life.
 
-It ends with 0 if everything passed, 1 if a life failed, 2 if it was interrupted before, and 65 if a plan can't be read.`,
+It ends with 0 if everything passed, 1 if a life failed, 2 if it was interrupted before, 64 if --out or --json can't be written,
+and 65 if a plan can't be read.`,
 		Example: `  lockstep sim
   lockstep sim --seeds 100 --from 4000 --json out.json
   lockstep sim --seed 17 --trace --until 12.5s
@@ -54,12 +56,9 @@ It ends with 0 if everything passed, 1 if a life failed, 2 if it was interrupted
 			if err := simSettings(c, &s); err != nil {
 				return err
 			}
-			ctx := c.Context()
-			if !s.One {
-				var stop func()
-				ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-				defer stop()
-			}
+			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			context.AfterFunc(ctx, stop) // the second signal ends what hangs
 			return sim.Run(ctx, s)
 		},
 	}
@@ -70,9 +69,9 @@ It ends with 0 if everything passed, 1 if a life failed, 2 if it was interrupted
 	f.IntVar(&s.Workers, "workers", 0, "processes that live seeds; 0: one for each processor")
 	f.StringVar(&s.Profile, "profile", plan.Profiles[0], strings.Join(plan.Profiles, ", "))
 	f.StringVar(&s.Dir, "out", filepath.Join("reports", "sim"), "the folder for what is kept")
-	f.StringVar(&s.JSON, "json", "", "write the summary to a file, as JSON")
+	f.StringVar(&s.JSON, "json", "", "write the summary to a file, as JSON; -: to stdout, and the rest to stderr")
 	f.Uint64Var(&s.Seed, "seed", 0, "live this seed, in this process")
-	f.StringVar(&s.File, "plan", "", "live the plan in this file, in this process")
+	f.StringVar(&s.File, "plan", "", "live the plan in this file (-: from stdin), in this process")
 	f.BoolVar(&s.Trace, "trace", false, "print one line for each event (with --seed or --plan)")
 	f.Var(&s.Until, "until", "end the life at this simulated time and keep nothing (with --seed or --plan)")
 	f.BoolVar(&s.RequireProbes, "require-probes", false, "fail if something that must happen sometimes did not happen in any life")
@@ -105,11 +104,22 @@ func simSettings(c *cobra.Command, s *sim.Settings) error {
 		return usage(c, errors.New("--plan names no file"))
 	case s.Dir == "":
 		return usage(c, errors.New("--out names no folder"))
+	case s.Trace && s.JSON == sim.Standard:
+		return usage(c, errors.New("--trace and --json - both want standard output"))
 	}
+	simStandard(c, s)
 	if err := knownProfile(c, s.Profile); err != nil || s.One {
 		return err
 	}
 	return simBounds(c, s)
+}
+
+// simStandard gives standard input and output to those who ask for them. Where JSON goes to stdout, text goes to stderr.
+func simStandard(c *cobra.Command, s *sim.Settings) {
+	s.In = c.InOrStdin()
+	if s.JSON == sim.Standard {
+		s.JSONOut, s.Out = s.Out, s.Errs
+	}
 }
 
 // simBounds checks which seeds are to be lived, for how long and by whom.

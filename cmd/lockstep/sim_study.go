@@ -34,11 +34,11 @@ func simStudy(c *cobra.Command, check func() error, run func(*cobra.Command, sim
 		return run(c, s)
 	}
 	f := c.Flags()
-	f.StringVar(&s.File, "plan", "", "the plan in this file instead of a seed's")
+	f.StringVar(&s.File, "plan", "", "the plan in this file (-: from stdin) instead of a seed's")
 	f.StringVar(&s.Profile, "profile", plan.Profiles[0], strings.Join(plan.Profiles, ", "))
 	f.IntVar(&s.Workers, "workers", 0, "processes that live candidates; 0: one for each processor")
 	f.StringVar(&s.Dir, "out", filepath.Join("reports", "sim"), "the folder for what is kept")
-	f.StringVar(&s.JSON, "json", "", "write the result to a file, as JSON")
+	f.StringVar(&s.JSON, "json", "", "write the result to a file, as JSON; -: to stdout, and the rest to stderr")
 	return c
 }
 
@@ -60,6 +60,7 @@ func simStudySettings(c *cobra.Command, s *sim.Settings, given []string) error {
 	case s.Workers < 0:
 		return usage(c, errors.New("--workers must not be negative"))
 	}
+	simStandard(c, s)
 	if len(given) > 0 {
 		var err error
 		if s.Seed, err = seedOf(c, given[0]); err != nil {

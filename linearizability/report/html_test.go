@@ -56,6 +56,29 @@ func TestPageSaysWhy(t *testing.T) {
 	has(t, htmlOf(t, verdicts()["undecided"]), "1 of 12 keys was not decided. This is not a pass.")
 }
 
+// The pages of a simulated life name its moments alike, so this one does not count from the first invocation. A history that is not from a
+// file has no lines.
+func TestASimulatedLife(t *testing.T) {
+	h, placed, next := stuck()
+	page := htmlOf(t, verdict1(h, placed, next))
+	has(t, page, ">599 µs<")
+	has(t, page, "Times count from the first invocation.")
+	has(t, page, ">Line</th>")
+
+	h.Origin.Store, h.Origin.Seed, h.Origin.HasSeed = "lockstep", 7, true
+	for i := range h.Operations {
+		h.Operations[i].Line = 0
+	}
+	page = htmlOf(t, verdict1(h, placed, next))
+	has(t, page, ">600 µs<")
+	has(t, page, "Times are those of the simulation.")
+	require.False(t, strings.Contains(page, ">Line</th>"))
+	require.EqualValues(t, 1_000, embedded(t, page).Ops.Invoke[0])
+
+	h.Origin.Started = "2026-01-02T03:04:05Z" // by a clock: real nodes under drawn faults
+	has(t, htmlOf(t, verdict1(h, placed, next)), ">599 µs<")
+}
+
 // A page has no element, attribute or script that a key, a value or a name brought along.
 func TestPageHoldsAnyBytes(t *testing.T) {
 	shape := func(page string) string {

@@ -29,6 +29,7 @@ type page struct {
 	Drawable  bool // there are operations to draw
 	HasKeys   bool
 	Untimed   bool
+	Simulated bool
 
 	Data   template.JS
 	Style  template.CSS
@@ -57,6 +58,7 @@ type card struct {
 	Sentence  string
 	Rows      []row
 	Revisions bool // some row has one
+	Lines     bool // likewise
 	Left      string
 }
 
@@ -107,7 +109,7 @@ func pageOf(c Checked) (page, record) {
 	p.State, p.Word, p.Lead = headline(c)
 	p.Commands = commands(c)
 	start := startOf(c.History)
-	p.Untimed = c.History.Origin.Untimed
+	p.Untimed, p.Simulated = c.History.Origin.Untimed, simulated(c.History)
 	for i, v := range drawn {
 		p.Cards = append(p.Cards, cardOf(c, i+1, v, start, r.Cards[i].Left))
 	}
@@ -348,7 +350,7 @@ func cardOf(c Checked, number int, v violation, start int64, left int) card {
 			Result: clean(o.Result()), Invoke: times.text(o.Invoke), Return: times.text(o.Return), Revision: revisionText(o),
 		}
 		if o.Line > 0 {
-			r.Line = strconv.Itoa(int(o.Line))
+			r.Line, x.Lines = strconv.Itoa(int(o.Line)), true
 		}
 		x.Revisions = x.Revisions || r.Revision != ""
 		x.Rows = append(x.Rows, r)
@@ -371,9 +373,16 @@ func revisionText(o *history.Operation) string {
 	}
 }
 
-// startOf is the time that the page calls 0: the first invocation. Places in a record stay what they are.
+// simulated says that the times are those of a simulated life: it follows from a seed, and nobody's clock says when it was lived.
+func simulated(h *history.History) bool {
+	o := &h.Origin
+	return o.Store == "lockstep" && o.HasSeed && o.Started == ""
+}
+
+// startOf is the time that the page calls 0: the first invocation. Places in a record stay what they are, and so do the times of a
+// simulation, by which other pages name the same moments.
 func startOf(h *history.History) int64 {
-	if len(h.Operations) == 0 || h.Origin.Untimed {
+	if len(h.Operations) == 0 || h.Origin.Untimed || simulated(h) {
 		return 0
 	}
 	start := h.Operations[0].Invoke

@@ -19,6 +19,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/lockstepdb/lockstep/sim/plan"
 )
 
 const (
@@ -46,6 +48,8 @@ type Job struct {
 	Dir string
 	// Replay returns the command that lives a seed again.
 	Replay func(seed uint64) string
+	// Check returns the command that checks the history in a folder again; nil: it is not told.
+	Check func(dir string) string
 	// Version is that of the program, for what is kept.
 	Version string
 	// Worker returns a command, not started, whose process calls Serve; see Self.
@@ -160,7 +164,7 @@ func (f *fleet) next() (seed uint64, ok bool) {
 // work is the life of one worker's place: a process, and another one when that ends.
 func (f *fleet) work() error {
 	d := f.desk()
-	defer d.vacate()
+	defer f.leave(d)
 	for {
 		seed, ok := f.next()
 		if !ok {
@@ -212,8 +216,8 @@ func (f *fleet) add(r Report) {
 func (f *fleet) fail(d *desk, r Report) error {
 	found := Found{Seed: r.Seed, Failure: *r.Failure, Replay: f.job.Replay(r.Seed)}
 	found.Detail = ""
-	var err error
-	if dir := f.folder(r.Seed); dir != "" {
+	dir, err := f.folder(r.Seed)
+	if dir != "" {
 		found.Failure, err = f.keep(d, r, dir)
 		found.Dir = dir
 	}
@@ -226,20 +230,33 @@ func (f *fleet) fail(d *desk, r Report) error {
 }
 
 // folder returns where a failure is kept; empty if it is not.
-func (f *fleet) folder(seed uint64) string {
+func (f *fleet) folder(seed uint64) (string, error) {
 	f.lock.Lock()
 	defer f.lock.Unlock()
 	if f.job.Dir == "" || f.kept == keptMax {
-		return ""
+		return "", nil
 	}
 	f.kept++
-	return filepath.Join(f.job.Dir, strconv.FormatUint(seed, 10))
+	dir := filepath.Join(f.job.Dir, strconv.FormatUint(seed, 10))
+	p, err := plan.Draw(seed, f.job.Profile)
+	if err != nil {
+		return dir, nil // then that is the failure
+	}
+	file, err := plan.Encode(p)
+	if err != nil {
+		return "", err
+	}
+	free, _, err := Folder(dir, file, f.job.Version)
+	return free, err
 }
 
 // keep lives a seed once more, with its trace, in another process, and compares what comes of it with the first time.
 func (f *fleet) keep(d *desk, first Report, dir string) (Failure, error) {
 	l := f.life(first.Seed)
 	l.Keep, l.Replay, l.Version = dir, f.job.Replay(first.Seed), f.job.Version
+	if f.job.Check != nil {
+		l.Check = f.job.Check(dir)
+	}
 	second, err := d.other.live(f.ctx, l)
 	failure := Failure{}
 	if first.Failure != nil {
@@ -266,7 +283,7 @@ func (f *fleet) keepLast() error {
 		return nil
 	}
 	d := f.desk()
-	defer d.vacate()
+	defer f.leave(d)
 	dir := filepath.Join(f.job.Dir, LastName)
 	failure, err := f.keep(d, f.sum.last, dir)
 	if err != nil || failure.Kind == "" {

@@ -157,6 +157,7 @@ func TestSums(t *testing.T) {
 	require.Equal(t, 100, s.Outcomes["done"])
 	require.EqualValues(t, 100, s.Last())
 	require.EqualValues(t, 700, s.TraceHash())
+	require.Positive(t, s.CPU)
 	require.EqualValues(t, 100, s.Slowest)
 	require.False(t, s.Interrupted)
 }
@@ -166,7 +167,7 @@ func TestWorkersChangeNothing(t *testing.T) {
 	for runner, seeds := range map[string]uint64{"hostile": 16, "live": 3} {
 		one, three := run(t, jobOf(runner, seeds, 1)), run(t, jobOf(runner, seeds, 3))
 		for _, s := range []*Summary{one, three} {
-			s.Workers, s.Wall, s.Slowest, s.SlowestTime, s.last.Nanoseconds = 0, 0, 0, 0, 0
+			s.Workers, s.Wall, s.CPU, s.Slowest, s.SlowestTime, s.last.Nanoseconds = 0, 0, 0, 0, 0, 0
 		}
 		require.Equal(t, one, three)
 		require.EqualValues(t, seeds, one.Seeds)

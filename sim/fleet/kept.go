@@ -51,3 +51,43 @@ func (r *Recording) keep(report Report) error {
 
 // PlanHash tells one plan's file from another.
 func PlanHash(file []byte) string { return Hash(xxhash.Sum64(file)) }
+
+// AsideSuffix ends the name of the folder for a life that must not replace another one's.
+const AsideSuffix = "-again"
+
+// Folder returns where the life of a plan may be kept: dir, unless that holds a failure of another plan or of another version of the
+// program, which could not be lived again from its seed any more. Then it is the folder beside it whose name ends in AsideSuffix, which is
+// replaced; another says that dir holds another plan.
+func Folder(dir string, file []byte, version string) (free string, another bool, err error) {
+	k, err := ReadKept(dir)
+	switch {
+	case err != nil: // what can't be read is not to be replaced either
+		return dir + AsideSuffix, false, nil
+	case !failed(dir, k):
+		return dir, false, nil
+	}
+	stays, err := os.ReadFile(filepath.Join(dir, PlanName))
+	if err != nil && !os.IsNotExist(err) {
+		return "", false, err
+	}
+	hash := PlanHash(file)
+	another = err == nil && PlanHash(stays) != hash || k != nil && k.PlanHash != hash
+	if another || k != nil && k.Version != version {
+		return dir + AsideSuffix, another, nil
+	}
+	return dir, false, nil
+}
+
+// failed says that a folder holds a failure. One that ended its process left no more than its stack, and one of kind determinism two
+// lives that passed.
+func failed(dir string, k *Kept) bool {
+	if k != nil && k.Report.Failure != nil {
+		return true
+	}
+	for _, name := range []string{StackName, AgainName} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
+}

@@ -29,6 +29,8 @@ type Life struct {
 	// Replay is the command that lives it again, and Version that of the program, for what is kept.
 	Replay  string `json:"replay,omitempty"`
 	Version string `json:"version,omitempty"`
+	// Check is the command that checks the history which is kept again.
+	Check string `json:"check,omitempty"`
 	// Note stands at the head of the plan that is kept.
 	Note string `json:"note,omitempty"`
 }
@@ -43,7 +45,7 @@ func Live(l Life) (Report, error) {
 		return Report{Seed: l.Seed, Failure: &Failure{Kind: BadPlan, Message: err.Error()}}, nil
 	}
 	if l.Keep != "" {
-		return (&Recording{Plan: p, Dir: l.Keep, Replay: l.Replay, Version: l.Version, Note: l.Note, Reseed: l.Reseed}).Run()
+		return (&Recording{Plan: p, Dir: l.Keep, Replay: l.Replay, Version: l.Version, Note: l.Note, Check: l.Check, Reseed: l.Reseed}).Run()
 	}
 	o := sim.Options{Reseed: l.Reseed}
 	var hits []Hit

@@ -36,6 +36,7 @@ type place struct {
 	// processors is the worker's GOMAXPROCS; 0: what it finds in its environment.
 	processors int
 	now        *process
+	cpu        time.Duration // of the workers that have ended
 }
 
 // process is a worker as its parent sees it.
@@ -78,6 +79,7 @@ func (p *place) live(ctx context.Context, l Life) (Report, error) {
 func (p *place) vacate() {
 	if p.now != nil {
 		p.now.end()
+		p.cpu += p.now.cpu()
 		p.now = nil
 	}
 }
@@ -192,6 +194,15 @@ func (w *process) end() {
 	if w.ended == nil {
 		w.ended = errors.New("exit status 0")
 	}
+}
+
+// cpu is the time for which the process kept a core busy. It must have ended.
+func (w *process) cpu() time.Duration {
+	state := w.command.ProcessState
+	if state == nil {
+		return 0
+	}
+	return state.UserTime() + state.SystemTime()
 }
 
 // reason says why a process ended: the line in which the runtime tells it, or the first that it wrote, or its exit status.

@@ -26,9 +26,11 @@ const (
 	HistoryName = "history.jsonl"
 	PageName    = "report.html"   // of the history's check
 	LanesName   = "timeline.html" // of the whole life
-	StackName   = "stack.txt"     // only after a panic or a crash
-	LastName    = "last"
-	AgainName   = "again" // holds another course of the same seed, where there is one
+	// MomentName is the page that tells when a failure became certain. Others write it, and it goes with the life.
+	MomentName = "likelihood.html"
+	StackName  = "stack.txt" // only after a panic or a crash
+	LastName   = "last"
+	AgainName  = "again" // holds another course of the same seed, where there is one
 )
 
 // traceBytesMax bounds a trace on disk: a life that runs away writes millions of lines.
@@ -43,10 +45,15 @@ type Recording struct {
 	Dir string
 	// Replay is the command that lives it again.
 	Replay string
+	// Check is the command that checks the history again.
+	Check string
 	// Trace gets the trace, too, if it is not nil.
 	Trace io.Writer
 	// Until ends the life at that time; 0: no bound.
 	Until plan.Duration
+	// Stop is asked now and then whether to end the life where it is; nil: never. Of such a life the plan and the trace are kept,
+	// and all the rest only if it had failed until then.
+	Stop func() bool
 	// Reseed gives the rest of the life another course.
 	Reseed sim.Reseed
 	// Version is that of the program.
@@ -58,9 +65,17 @@ type Recording struct {
 // Run lives the plan in this process. The plan is on disk before the life begins, and the trace grows with it, so that both
 // are there if the process does not survive it.
 func (r *Recording) Run() (Report, error) {
+	stopped := false
 	o := sim.Options{Trace: r.Trace, Until: int64(r.Until), Reseed: r.Reseed}
+	if r.Stop != nil {
+		o.Stop = func() bool {
+			stopped = stopped || r.Stop()
+			return stopped
+		}
+	}
 	if r.Dir == "" {
 		result, _ := live(r.Plan, o)
+		result.Stopped = stopped
 		return result, nil
 	}
 	if err := r.prepare(); err != nil {
@@ -78,6 +93,9 @@ func (r *Recording) Run() (Report, error) {
 	var events timeline.Collector
 	o.Events = events.Add
 	result, h := live(r.Plan, o)
+	if result.Stopped = stopped; stopped && result.Failure == nil {
+		return result, t.close()
+	}
 	if result.Failure != nil && result.Failure.Kind == Panic {
 		fmt.Fprintf(o.Trace, "panic: %s\n", result.Failure.Message)
 		err = writeStack(r.Dir, result.Failure)
@@ -90,7 +108,7 @@ func (r *Recording) prepare() error {
 	if err := os.MkdirAll(r.Dir, 0o755); err != nil {
 		return err
 	}
-	for _, name := range []string{LifeName, TraceName, HistoryName, PageName, LanesName, StackName} {
+	for _, name := range []string{LifeName, TraceName, HistoryName, PageName, LanesName, MomentName, StackName} {
 		if err := os.Remove(filepath.Join(r.Dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -124,7 +142,7 @@ func (r *Recording) write(h *history.History, result *Report, events *timeline.C
 		return err
 	}
 	h.Origin.File = HistoryName
-	checked := report.Checked{History: h, Command: r.Replay}
+	checked := report.Checked{History: h, Command: r.Check}
 	checked.Result = linearizability.Check(context.Background(), h, linearizability.Options{Workers: 1, Certificates: true})
 	if err := r.page(PageName, func(w io.Writer) error { return report.HTML(w, checked) }); err != nil {
 		return err

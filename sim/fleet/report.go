@@ -39,7 +39,7 @@ type Report struct {
 	Seed       uint64         `json:"seed"`
 	Failure    *Failure       `json:"failure,omitempty"`
 	TraceHash  uint64         `json:"trace_hash"`
-	Events     uint64         `json:"events"`
+	Events     uint64         `json:"events"`    // that the world took from its agenda; a trace has several events for some, and none for others
 	Simulated  int64          `json:"simulated"` // nanoseconds
 	Operations int            `json:"operations"`
 	Steps      int            `json:"steps"`
@@ -52,6 +52,8 @@ type Report struct {
 	Hits []Hit `json:"hits,omitempty"`
 	// Twice is set by Run if it had the life lived twice.
 	Twice bool `json:"-"`
+	// Stopped says that Recording.Stop ended it.
+	Stopped bool `json:"-"`
 }
 
 // Way is how a life fails. Two that fail in the same way are taken for one bug.

@@ -40,7 +40,8 @@ type Summary struct {
 	Profile     string
 	Workers     int
 	Wall        time.Duration
-	Interrupted bool // its context ended before it did
+	CPU         time.Duration // of the workers: how long cores were busy for them; 0 if not known
+	Interrupted bool          // it was ended before it was done
 	Outcomes    map[string]int
 	Faults      map[string]int
 	Probes      map[string]int
@@ -56,7 +57,7 @@ func newSummary(job *Job) *Summary {
 func Single(r Report, profile, replay, dir string) *Summary {
 	s := newSummary(&Job{From: r.Seed, Profile: profile, Workers: 1})
 	s.add(r)
-	s.Wall = time.Duration(r.Nanoseconds)
+	s.Wall, s.Interrupted = time.Duration(r.Nanoseconds), r.Stopped
 	if r.Failure != nil {
 		s.Failures = append(s.Failures, Found{Seed: r.Seed, Failure: *r.Failure, Replay: replay, Dir: dir})
 	}

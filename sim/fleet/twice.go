@@ -43,9 +43,13 @@ func otherThan(processors int) int {
 	return 1
 }
 
-func (d *desk) vacate() {
+// leave ends the workers of a desk, and adds what they took to the sum.
+func (f *fleet) leave(d *desk) {
 	d.main.vacate()
 	d.other.vacate()
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	f.sum.CPU += d.main.cpu + d.other.cpu
 }
 
 // part lives a seed that took two courses again with traces, and adds to the failure where they part. The folder of the life gets

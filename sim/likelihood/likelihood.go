@@ -6,6 +6,7 @@
 package likelihood
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -59,6 +60,10 @@ const (
 	jumpMin = 0.25
 	// gapMin is between neighbours that are not told apart any further: one millisecond.
 	gapMin = 1_000_000
+	// grain is what moments are multiples of, so that they are read as they are: a tenth of a millisecond.
+	grain = 100_000
+	// jumpsMax is how many jumps are named: with more of them there is no moment.
+	jumpsMax = 3
 )
 
 // Estimate lives the plan and finds the curve. The same plan and options give the same curve. The error is ErrPasses, or that of
@@ -94,12 +99,20 @@ func Estimate(ctx context.Context, p *plan.Plan, lives Lives, o Options) (*Curve
 // evenly returns moments from 0 on, all before end.
 func evenly(end int64, points int) (all []int64) {
 	for i := range int64(points) {
-		at := end/int64(points)*i + end%int64(points)*i/int64(points)
+		at := round(end/int64(points)*i+end%int64(points)*i/int64(points), end/int64(points))
 		if len(all) == 0 || at > all[len(all)-1] {
 			all = append(all, at)
 		}
 	}
 	return all
+}
+
+// round leaves off digits of a moment that nobody needs where the next one is so far away.
+func round(at, gap int64) int64 {
+	if gap < 2*grain {
+		return at
+	}
+	return at / grain * grain
 }
 
 // estimate is an Estimate under way.
@@ -170,7 +183,7 @@ func (c *Curve) widest() (at int64, ok bool) {
 	for i := 1; i < len(c.Points); i++ {
 		a, b := c.Points[i-1], c.Points[i]
 		if d := b.Share() - a.Share(); d >= rise && b.At-a.At > gapMin && (d > rise || !ok) {
-			rise, at, ok = d, a.At+(b.At-a.At)/2, true
+			rise, at, ok = d, round(a.At+(b.At-a.At)/2, b.At-a.At), true
 		}
 	}
 	return at, ok
@@ -181,23 +194,35 @@ type Jump struct {
 	// From and To are the moments between which it happens, in nanoseconds.
 	From int64 `json:"from"`
 	To   int64 `json:"to"`
-	// Before and After are the shares of lives that fail among all points up to From, and from To on.
+	// Before and After are the shares of lives that fail with chance from From, and from To.
 	Before float64 `json:"before"`
 	After  float64 `json:"after"`
 }
 
-// Jump returns the largest rise. There is none if chance could explain all of them, or if the plan alone decides.
-func (c *Curve) Jump() (j Jump, ok bool) {
-	rise, place := 0.0, 0
+// Jumps returns the largest rises, at most three, in the order of their times. There is none if chance could explain all of them, or if
+// the plan alone decides.
+func (c *Curve) Jumps() (all []Jump) {
 	for i := 1; i < len(c.Points); i++ {
-		if d := c.Points[i].Share() - c.Points[i-1].Share(); d > rise {
-			rise, place = d, i
+		if a, b := c.Points[i-1], c.Points[i]; b.Share()-a.Share() >= jumpMin {
+			all = append(all, Jump{From: a.At, To: b.At, Before: a.Share(), After: b.Share()})
 		}
 	}
-	if rise < jumpMin {
-		return j, false
+	slices.SortStableFunc(all, func(a, b Jump) int { return cmp.Compare(b.rise(), a.rise()) })
+	all = all[:min(len(all), jumpsMax)]
+	slices.SortFunc(all, func(a, b Jump) int { return cmp.Compare(a.From, b.From) })
+	return all
+}
+
+func (j *Jump) rise() float64 { return j.After - j.Before }
+
+// Jump returns the largest rise, the first one if there are several.
+func (c *Curve) Jump() (largest Jump, ok bool) {
+	for _, j := range c.Jumps() {
+		if !ok || j.rise() > largest.rise() {
+			largest, ok = j, true
+		}
 	}
-	return Jump{From: c.Points[place-1].At, To: c.Points[place].At, Before: share(c.Points[:place]), After: share(c.Points[place:])}, true
+	return largest, ok
 }
 
 func share(points []Point) float64 {
@@ -211,8 +236,8 @@ func share(points []Point) float64 {
 
 // Sentence says in words what the curve shows.
 func (c *Curve) Sentence() string {
-	if j, ok := c.Jump(); ok {
-		return sentence(&j, c.End)
+	if jumps := c.Jumps(); len(jumps) > 0 {
+		return sentence(jumps, c.End)
 	}
 	if share(c.Points) > 0.5 {
 		return "the plan alone makes it fail: chance changes little, whenever it begins anew"

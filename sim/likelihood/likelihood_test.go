@@ -63,7 +63,7 @@ func TestTheMomentIsFound(t *testing.T) {
 		require.LessOrEqual(t, j.To-j.From, int64(gapMin))
 		require.InDelta(t, 0.1, j.Before, 0.01)
 		require.InDelta(t, 1.0, j.After, 0)
-		require.Contains(t, c.Sentence(), fmt.Sprintf("before %s p≈0.10, after %s p≈1.00: the moment is between ", Time(j.From), Time(j.To)))
+		require.Contains(t, c.Sentence(), fmt.Sprintf("with chance from %s on 10 %% fail, from %s on 100 %%: the moment is between the two", Time(j.From), Time(j.To)))
 		for i := 1; i < len(c.Points); i++ {
 			require.Less(t, c.Points[i-1].At, c.Points[i].At)
 		}
@@ -131,12 +131,12 @@ func TestText(t *testing.T) {
 	var out bytes.Buffer
 	c.Text(&out)
 	require.Equal(t, `   chance from                                            share that fails
-    0.000000 s  ##......................................    5 % (1 of 20)
-    2.000000 s  ####....................................   10 % (2 of 20)  <- the moment is behind this
-    2.000900 s  ####################################....   90 % (18 of 20)  <- and before this
-    4.000000 s  ########################################  100 % (20 of 20)  <- it shows
+      0.0000 s  ##......................................    5 % (1 of 20)
+      2.0000 s  ####....................................   10 % (2 of 20)  <- the moment is behind this
+      2.0009 s  ####################################....   90 % (18 of 20)  <- and before this
+      4.0000 s  ########################################  100 % (20 of 20)  <- it shows
 `, out.String())
-	require.Equal(t, "before 2.000000 s p≈0.07, after 2.000900 s p≈0.95: the moment is between 2.000000 s and 2.000900 s, 1.9991s before it showed", c.Sentence())
+	require.Equal(t, "with chance from 2.0000 s on 10 % fail, from 2.0009 s on 90 %: the moment is between the two, 1.9991 s before it showed", c.Sentence())
 
 	out.Reset()
 	require.NoError(t, (&Page{Title: "seed 17", Curve: c, Lines: []string{"1.0 send"}}).Write(&out))
@@ -144,6 +144,17 @@ func TestText(t *testing.T) {
 	require.Equal(t, 4, strings.Count(out.String(), "<circle"))
 	require.Contains(t, out.String(), `class="jump"`)
 	require.NotContains(t, out.String(), "http://")
+}
+
+// A failure that takes two things becomes likelier twice. The shares are those that were measured beside the jumps, not means over all.
+func TestSeveralJumps(t *testing.T) {
+	c := &Curve{End: 9e9, Points: []Point{{0, 20, 3}, {1e9, 20, 0}, {2e9, 20, 6}, {3e9, 20, 4}, {4e9, 20, 13}, {9e9, 20, 20}}}
+	require.Equal(t, []Jump{{From: 1e9, To: 2e9, Before: 0, After: 0.3}, {From: 3e9, To: 4e9, Before: 0.2, After: 0.65}, {From: 4e9, To: 9e9, Before: 0.65, After: 1}}, c.Jumps())
+	j, ok := c.Jump()
+	require.True(t, ok)
+	require.EqualValues(t, 3e9, j.From)
+	require.Equal(t, "the share jumps 3 times: with chance from 1.0000 s on 0 % fail, from 2.0000 s on 30 %; with chance from 3.0000 s on 20 % fail, from 4.0000 s on 65 %; "+
+		"with chance from 4.0000 s on 65 % fail, from 9.0000 s on 100 %", c.Sentence())
 }
 
 func TestLinesAroundTheMoment(t *testing.T) {

@@ -33,6 +33,9 @@ type mark struct {
 	Text string
 }
 
+// band is a jump as it is drawn.
+type band struct{ X, Width float64 }
+
 // Write writes the page. It is self-contained and needs no script.
 func (p *Page) Write(w io.Writer) error {
 	c := p.Curve
@@ -41,8 +44,7 @@ func (p *Page) Write(w io.Writer) error {
 		Failure, Kind, Sentence string
 		Line                    string
 		Points, Across, Up      []mark
-		Jump                    *Jump
-		JumpX, JumpWidth        float64
+		Jumps                   []band
 		Left, Top, Right, Base  float64
 	}{Page: p, Failure: c.Report.Failure.Message, Kind: c.Report.Failure.Kind, Sentence: c.Sentence(), Left: plotLeft, Top: plotTop, Right: plotLeft + plotWidth, Base: plotTop + plotHeight}
 	var line []string
@@ -57,8 +59,8 @@ func (p *Page) Write(w io.Writer) error {
 		v.Across = append(v.Across, mark{c.x(at), v.Base, fmt.Sprintf("%.1f s", float64(at)/1e9)})
 		v.Up = append(v.Up, mark{plotLeft, y(float64(i) / 5), fmt.Sprintf("%d %%", i*20)})
 	}
-	if j, ok := c.Jump(); ok {
-		v.Jump, v.JumpX, v.JumpWidth = &j, c.x(j.From), max(2, c.x(j.To)-c.x(j.From))
+	for _, j := range c.Jumps() {
+		v.Jumps = append(v.Jumps, band{c.x(j.From), max(2, c.x(j.To)-c.x(j.From))})
 	}
 	return pageTemplate.Execute(w, v)
 }

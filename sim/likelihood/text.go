@@ -6,34 +6,54 @@ import (
 	"io"
 	"strconv"
 	"strings"
-
-	"github.com/lockstepdb/lockstep/sim/plan"
 )
 
-func sentence(j *Jump, end int64) string {
-	text := fmt.Sprintf("before %s p≈%.2f, after %s p≈%.2f: the moment is between %[1]s and %[3]s", Time(j.From), j.Before, Time(j.To), j.After)
+// sentence says where the share jumps, and from what to what.
+func sentence(jumps []Jump, end int64) string {
+	var parts []string
+	for _, j := range jumps {
+		parts = append(parts, fmt.Sprintf("with chance from %s on %s fail, from %s on %s", Time(j.From), percent(j.Before), Time(j.To), percent(j.After)))
+	}
+	if len(jumps) > 1 {
+		return fmt.Sprintf("the share jumps %d times: %s", len(jumps), strings.Join(parts, "; "))
+	}
+	j := jumps[0]
+	text := fmt.Sprintf("%s: the moment is between the two", parts[0])
 	if j.To < end {
-		text += fmt.Sprintf(", %s before it showed", plan.Duration(end-j.To).String())
+		text += fmt.Sprintf(", %s s before it showed", tenths(end-j.To))
 	}
 	return text
 }
 
-// Time writes a moment in seconds.
-func Time(at int64) string { return fmt.Sprintf("%d.%06d s", at/1e9, at%1e9/1000) }
+// percent writes a share as it was measured.
+func percent(share float64) string { return fmt.Sprintf("%.0f %%", share*100) }
+
+// Time writes a moment in seconds, to a tenth of a millisecond.
+func Time(at int64) string { return tenths(at) + " s" }
+
+func tenths(nanoseconds int64) string {
+	n := (nanoseconds + grain/2) / grain
+	return fmt.Sprintf("%d.%04d", n/10_000, n%10_000)
+}
 
 // barCells is the width of a bar that stands for 1.
 const barCells = 40
 
 // Text draws the curve, one line a point; those around the jump are marked.
 func (c *Curve) Text(out io.Writer) {
-	j, ok := c.Jump()
+	from, to := map[int64]bool{}, map[int64]bool{}
+	for _, j := range c.Jumps() {
+		from[j.From], to[j.To] = true, true
+	}
 	fmt.Fprintf(out, "%14s  %-*s  share that fails\n", "chance from", barCells, "")
 	for _, p := range c.Points {
 		mark := ""
 		switch {
-		case ok && p.At == j.From:
+		case from[p.At] && to[p.At]:
+			mark = "  <- and between these, too"
+		case from[p.At]:
 			mark = "  <- the moment is behind this"
-		case ok && p.At == j.To:
+		case to[p.At]:
 			mark = "  <- and before this"
 		case p.At == c.End:
 			mark = "  <- it shows"

@@ -112,6 +112,7 @@ var steps = []struct {
 }{
 	{"what comes after the failure", false, (*shrinker).cutOff},
 	{"faults", true, (*shrinker).fewerFaults},
+	{"faults that hardly last", true, (*shrinker).fewerSlightFaults},
 	{"operations", true, (*shrinker).fewerOperations},
 	{"clients", true, (*shrinker).fewerClients},
 	{"nodes", true, (*shrinker).fewerNodes},

@@ -257,6 +257,18 @@ func TestOtherSeeds(t *testing.T) {
 	require.True(t, r.Minimal)
 }
 
+// A fault that is too short to do anything but shift what the rest meets goes, if any of many seeds can do without it.
+func TestAFaultThatHardlyLasts(t *testing.T) {
+	lives := fake(2, failing(func(c *plan.Plan) bool { return c.Seed == 4*slightSeeds || len(c.Faults) > 0 }))
+	r, err := Shrink(t.Context(), drawn(t, 3), lives, Options{Seeds: 4})
+	require.NoError(t, err)
+	require.Empty(t, r.Plan.Faults)
+	r, err = Shrink(t.Context(), drawn(t, 3), lives, Options{Seeds: 3})
+	require.NoError(t, err)
+	require.Len(t, r.Plan.Faults, 1)
+	require.True(t, r.Minimal)
+}
+
 func TestBounds(t *testing.T) {
 	always := failing(func(*plan.Plan) bool { return true })
 	var told []Progress

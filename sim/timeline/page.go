@@ -104,7 +104,7 @@ func factsOf(in *Input, r *record) []fact {
 		end = in.Events[n-1].At
 	}
 	list := []fact{
-		{"Nodes", strconv.Itoa(r.Founders)}, {"Clients", strconv.Itoa(r.Clients)}, {"Simulated", seconds(end)}, {"Events", thousands(uint64(r.Count))},
+		{"Nodes", strconv.Itoa(r.Founders)}, {"Clients", strconv.Itoa(r.Clients)}, {"Simulated", seconds(end)}, {"Trace events", thousands(uint64(r.Count))},
 		{"Operations", thousands(uint64(len(r.Operations)))}, {"Faults", thousands(uint64(len(r.Faults)))},
 	}
 	if spares := r.Nodes - r.Founders; spares > 0 {

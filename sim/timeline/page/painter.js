@@ -1,6 +1,7 @@
 // Drawing: the overview, the head with time and faults, and the lanes.
 
 const OVERVIEW = 46, AXIS = 20, WORLD = 14;
+const PIN = 7; // the radius of a number in a contradiction
 
 class Painter {
   constructor(view) {
@@ -357,7 +358,8 @@ class Painter {
     }
     g.fillRect(a, top, b - a, high);
     if (!isFull && o.outcome !== "unknown" && b - a >= 4) this.outline(g, a, b, top, high, colour, o.outcome === "refused" ? [2, 2] : [4, 2.5]);
-    if (b - a > 14 && high > 8) this.inside(g, callOf(o) + (o.call || o.outcome !== "done" ? " → " + resultOf(o) : ""), a + 3, top + high - 2, b - a - 4, isFull ? paint["write-ink"] : paint.ink, "10px " + paint.mono);
+    const left = a + (o.pins.length ? PIN + 2 : 3); // behind the number
+    if (b - left > 11 && high > 8) this.inside(g, callOf(o) + (o.call || o.outcome !== "done" ? " → " + resultOf(o) : ""), left, top + high - 2, b - left - 1, isFull ? paint["write-ink"] : paint.ink, "10px " + paint.mono);
     g.globalAlpha = 1;
     this.hits.push({x0: a - 1, x1: b + 1, y0: top, y1: top + high, i: o.invoke, operation: o});
     if (o.pins.length) this.pin(g, o, a, top + high / 2);
@@ -376,7 +378,7 @@ class Painter {
     const {paint} = this;
     g.fillStyle = paint.bad;
     g.beginPath();
-    g.arc(x, y, 7, 0, 7);
+    g.arc(x, y, PIN, 0, 7);
     g.fill();
     this.text(g, String(o.pins[0].number), x, y + 3.5, paint.surface, "700 10px " + paint.sans, "center");
   }

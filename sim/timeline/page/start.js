@@ -46,7 +46,7 @@ function start() {
   if (goFailure) goFailure.addEventListener("click", () => view.toFailure());
   if (!follow(view)) isOfHistory() ? view.toContradiction(record.contradictions.find(x => x.operations.length)) : failed >= 0 ? view.toFailure() : view.look(0);
   addEventListener("hashchange", () => follow(view));
-  new ResizeObserver(() => { view.list.draw(); view.schedule(); }).observe(view.scroller);
+  new ResizeObserver(() => { view.list.draw(); view.draw(); }).observe(view.scroller);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { view.painter.mix(); view.schedule(); });
   view.canvas.focus({preventScroll: true});
 }

@@ -3,7 +3,6 @@ package sim
 import (
 	"encoding/json"
 	"os"
-	"path/filepath"
 
 	"github.com/lockstepdb/lockstep/sim/fleet"
 )
@@ -19,6 +18,7 @@ type summaryJSON struct {
 	Failures    []failureJSON  `json:"failures"`
 	Wall        float64        `json:"wall_seconds"`
 	Simulated   float64        `json:"simulated_seconds"`
+	CPU         float64        `json:"cpu_seconds,omitempty"` // of the workers
 	Events      uint64         `json:"events"`
 	Steps       int            `json:"steps"`
 	Operations  int            `json:"operations"`
@@ -52,7 +52,7 @@ func (s *Settings) writeJSON(sum *fleet.Summary) error {
 	}
 	j := summaryJSON{
 		Version: version(), Profile: sum.Profile, From: sum.From, Seeds: sum.Seeds, Workers: sum.Workers, Interrupted: sum.Interrupted,
-		Failures: []failureJSON{}, Unreached: []string{}, Wall: sum.Wall.Seconds(), Simulated: sum.Simulated.Seconds(), Events: sum.Events, Steps: sum.Steps,
+		Failures: []failureJSON{}, Unreached: []string{}, Wall: sum.Wall.Seconds(), Simulated: sum.Simulated.Seconds(), CPU: sum.CPU.Seconds(), Events: sum.Events, Steps: sum.Steps,
 		Operations: sum.Operations, Outcomes: sum.Outcomes, Faults: faults(sum), Probes: sum.Probes, Slowest: slowestJSON{sum.Slowest, sum.SlowestTime.Seconds()},
 		Twice: sum.Twice,
 	}
@@ -68,13 +68,14 @@ func (s *Settings) writeJSON(sum *fleet.Summary) error {
 	return s.writeFile(j)
 }
 
-// writeFile writes a value where --json says.
+// writeFile writes a value where --json says. The folder is there: see writable.
 func (s *Settings) writeFile(v any) error {
 	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(s.JSON), 0o755); err != nil {
+	if s.JSON == Standard {
+		_, err := s.JSONOut.Write(append(text, '\n'))
 		return err
 	}
 	return os.WriteFile(s.JSON, append(text, '\n'), 0o644)

@@ -18,9 +18,6 @@ import (
 // LikelihoodSettings say how closely `lockstep sim likelihood` looks.
 type LikelihoodSettings struct{ Tries, Points, Refine int }
 
-// likelihoodName is the page, in the folder of the life.
-const likelihoodName = "likelihood.html"
-
 // Likelihood finds out when a failure of a life became certain.
 func Likelihood(ctx context.Context, s Settings, o LikelihoodSettings) error {
 	y, err := s.study()
@@ -58,6 +55,12 @@ const linesMax = 20
 // tell prints the curve and writes it.
 func (y *study) tell(ctx context.Context, c *likelihood.Curve) error {
 	dir := filepath.Join(y.Dir, y.name())
+	if y.File == "" {
+		var err error
+		if dir, _, err = fleet.Folder(dir, y.file, version()); err != nil {
+			return err
+		}
+	}
 	if err := y.keep(ctx, y.plan, &c.Report, fleet.Life{Keep: dir, Replay: y.replay}); err != nil {
 		return err
 	}
@@ -86,7 +89,7 @@ func (y *study) tell(ctx context.Context, c *likelihood.Curve) error {
 	if err := page.Write(&html); err != nil {
 		return err
 	}
-	name := filepath.Join(dir, likelihoodName)
+	name := filepath.Join(dir, fleet.MomentName)
 	if err := os.WriteFile(name, html.Bytes(), 0o644); err != nil {
 		return err
 	}
@@ -113,7 +116,7 @@ type curveJSON struct {
 	End         int64              `json:"end"` // nanoseconds
 	Interrupted bool               `json:"interrupted"`
 	Points      []likelihood.Point `json:"points"`
-	Jump        *likelihood.Jump   `json:"jump,omitempty"`
+	Jumps       []likelihood.Jump  `json:"jumps"`
 	Replay      string             `json:"replay"`
 }
 
@@ -121,9 +124,6 @@ func (y *study) writeCurve(c *likelihood.Curve) error {
 	if y.JSON == "" {
 		return nil
 	}
-	v := curveJSON{version(), c.Report.Seed, c.Report.Failure.Kind, c.Report.Failure.Message, c.End, c.Interrupted, c.Points, nil, y.replay}
-	if j, ok := c.Jump(); ok {
-		v.Jump = &j
-	}
-	return y.writeFile(v)
+	jumps := append([]likelihood.Jump{}, c.Jumps()...)
+	return y.writeFile(curveJSON{version(), c.Report.Seed, c.Report.Failure.Kind, c.Report.Failure.Message, c.End, c.Interrupted, c.Points, jumps, y.replay})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,14 +23,18 @@ func (s *Settings) printFailure(f fleet.Found) {
 }
 
 func printFailure(out io.Writer, what string, f fleet.Found) {
-	fmt.Fprintf(out, "%s failed: %s\n  %s", what, f.Kind, f.Message)
-	if f.At > 0 {
-		fmt.Fprintf(out, ", at %.6f s", float64(f.At)/1e9)
-	}
-	fmt.Fprintf(out, "\n  replay: %s\n", f.Replay)
+	fmt.Fprintf(out, "%s failed: %s\n  %s%s\n  replay: %s\n", what, f.Kind, f.Message, when(&f.Failure), f.Replay)
 	if f.Dir != "" {
 		fmt.Fprintf(out, "  see %s\n", f.Dir)
 	}
+}
+
+// when says the time of a failure, if it is known.
+func when(f *fleet.Failure) string {
+	if f.At == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", at %.6f s", float64(f.At)/1e9)
 }
 
 // printSummary shows what a run did and found.
@@ -39,6 +44,9 @@ func (s *Settings) printSummary(sum *fleet.Summary) {
 	row := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
 	row("seeds", "%s, from %d on, profile %s, %s", grouped(sum.Seeds), sum.From, sum.Profile, count(uint64(sum.Workers), "worker"))
 	row("time", "%.1f s, %.1f seeds/s", wall, float64(sum.Seeds)/wall)
+	if cpu := sum.CPU.Seconds(); cpu > 0 {
+		row("CPU", "%.1f s, %.1f seeds/s per core", cpu, float64(sum.Seeds)/cpu)
+	}
 	row("simulated", "%v, %s times real time", sum.Simulated.Round(time.Second), grouped(uint64(sum.Simulated.Seconds()/wall)))
 	row("events", "%s, %s/s", grouped(sum.Events), grouped(uint64(float64(sum.Events)/wall)))
 	row("operations", "%s: %s", grouped(uint64(sum.Operations)), listed(sum.Outcomes))
@@ -88,16 +96,16 @@ func (s *Settings) printOne(sum *fleet.Summary, r *fleet.Recording) {
 	if s.Trace {
 		out = s.Errs // standard output is the trace
 	}
-	what := fmt.Sprintf("seed %d", r.Plan.Seed)
-	if s.File != "" {
-		what = s.File
-	}
+	what := s.what()
 	for _, f := range sum.Failures {
 		printFailure(out, what, f)
 		return
 	}
 	verdict := "passed"
-	if r.Until > 0 {
+	switch {
+	case sum.Interrupted:
+		verdict = fmt.Sprintf("interrupted, nothing failed until %v", sum.Simulated.Round(time.Millisecond))
+	case r.Until > 0:
 		verdict = fmt.Sprintf("nothing failed until %v", r.Until)
 	}
 	fmt.Fprintf(out, "%s: %s, trace hash %s\n", what, verdict, fleet.Hash(sum.TraceHash()))
@@ -106,6 +114,16 @@ func (s *Settings) printOne(sum *fleet.Summary, r *fleet.Recording) {
 	if r.Dir != "" {
 		fmt.Fprintf(out, "  see %s\n", r.Dir)
 	}
+}
+
+// printAside says that another plan of the seed stays where it is.
+func (s *Settings) printAside() {
+	out := s.Out
+	if s.Trace {
+		out = s.Errs
+	}
+	kept := filepath.Join(s.Dir, s.name(), fleet.PlanName)
+	fmt.Fprintf(out, "  under this version seed %d is another plan (or of another profile); the one that failed is kept: `%s --plan %s`\n", s.Seed, s.Command, quoted(kept))
 }
 
 // printBefore says whether the life is the one that was kept before.

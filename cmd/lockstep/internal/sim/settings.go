@@ -27,16 +27,22 @@ type Settings struct {
 	RequireProbes bool
 
 	Profile string
-	JSON    string // a file; empty: none
+	JSON    string // a file, or Standard; empty: none
 	Dir     string // for what is kept
 
 	// Command is how this command is called, for the lines that replay a life.
 	Command string
 
+	// In is read if File is Standard, and JSONOut gets what JSON asks for if that is Standard.
+	In        io.Reader
+	JSONOut   io.Writer
 	Out, Errs io.Writer
 }
 
-// Moment is the value of --until: a time within a life. 0: its end.
+// Standard stands for standard input or output in the place of a file's name.
+const Standard = "-"
+
+// Moment is the value of --until: a time within a life. 0, which nobody can say: its end.
 type Moment plan.Duration
 
 // String returns what Set takes.
@@ -53,8 +59,11 @@ func (m *Moment) Type() string { return "time" }
 // Set reads "12.5s".
 func (m *Moment) Set(s string) error {
 	d, err := plan.ParseDuration(s)
-	if err != nil {
+	switch {
+	case err != nil:
 		return errors.New("write it like 1.5s or 20ms")
+	case d <= 0:
+		return errors.New("it is not above 0")
 	}
 	*m = Moment(d)
 	return nil

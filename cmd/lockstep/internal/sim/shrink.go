@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -48,12 +49,17 @@ func Shrink(ctx context.Context, s Settings, o ShrinkSettings) error {
 	}
 	dir := filepath.Join(s.Dir, fmt.Sprintf("%d-shrunk", y.plan.Seed))
 	replay := s.Command + " --plan " + quoted(filepath.Join(dir, fleet.PlanName))
+	_, err = os.Stat(filepath.Join(dir, fleet.PlanName))
+	replaced := err == nil
 	if err := y.keep(ctx, r.Plan, &r.Report, fleet.Life{Keep: dir, Replay: replay, Note: shrunkNote(y, &r)}); err != nil {
 		return err
 	}
 	y.printShrunk(&r, time.Since(started), replay, dir)
+	if replaced {
+		fmt.Fprintln(s.Out, "  it replaces the plan that was kept there before")
+	}
 	if s.JSON != "" {
-		if err := s.writeFile(shrunkJSON{version(), r.First.Seed, r.Report.Failure.Kind, r.Report.Failure.Message, sizeOf(y.plan), sizeOf(r.Plan), r.Tries, r.Minimal, time.Since(started).Seconds(), replay, dir}); err != nil {
+		if err := s.writeFile(shrunkJSON{version(), r.First.Seed, r.First.Failure.Kind, r.First.Failure.Message, r.Report.Failure.Message, sizeOf(y.plan), sizeOf(r.Plan), r.Tries, r.Minimal, time.Since(started).Seconds(), replay, dir}); err != nil {
 			return err
 		}
 	}
@@ -68,7 +74,8 @@ type shrunkJSON struct {
 	Version string  `json:"version"`
 	Seed    uint64  `json:"seed"`
 	Kind    string  `json:"kind"`
-	Message string  `json:"message"`
+	Message string  `json:"message"`        // of the life that was given
+	Shrunk  string  `json:"shrunk_message"` // of the life that is left
 	From    size    `json:"from"`
 	To      size    `json:"to"`
 	Tries   int     `json:"tries"`
@@ -117,7 +124,7 @@ func shrunkNote(y *study, r *shrink.Result) string {
 const faultsShownMax = 20
 
 func (y *study) printShrunk(r *shrink.Result, took time.Duration, replay, dir string) {
-	y.printWay(&r.Report)
+	y.printWay(&r.First)
 	from, to := sizeOf(y.plan), sizeOf(r.Plan)
 	t := tabwriter.NewWriter(y.Out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	row := func(name string, before, after any) { fmt.Fprintf(t, "%s\t%v\t%v\t\n", name, before, after) }
@@ -132,7 +139,8 @@ func (y *study) printShrunk(r *shrink.Result, took time.Duration, replay, dir st
 	if lines := faultLines(r.Plan); len(lines) <= faultsShownMax {
 		fmt.Fprintf(y.Out, "\n%s\n", strings.Join(lines, "\n"))
 	}
-	fmt.Fprintf(y.Out, "\nshrunk in %.1f s and %s", took.Seconds(), tries(r.Tries))
+	fmt.Fprintf(y.Out, "\nwhat is left fails: %s\n  %s%s\n\n", r.Report.Failure.Kind, r.Report.Failure.Message, when(r.Report.Failure))
+	fmt.Fprintf(y.Out, "shrunk in %.1f s and %s", took.Seconds(), tries(r.Tries))
 	if !r.Minimal {
 		fmt.Fprint(y.Out, "; more may go with more time")
 	}

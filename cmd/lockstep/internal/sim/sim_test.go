@@ -2,10 +2,13 @@ package sim
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,7 +24,7 @@ import (
 func failed() *fleet.Summary {
 	return &fleet.Summary{
 		Counts: fleet.Counts{Seeds: 1234, Simulated: 20 * time.Hour, Events: 5_000_000, Operations: 500_000, Injected: 70_000, Failures: 2, Twice: 77, Slowest: 8, SlowestTime: time.Second},
-		From:   1, Profile: "standard", Workers: 2, Wall: time.Minute,
+		From:   1, Profile: "standard", Workers: 2, Wall: time.Minute, CPU: 2 * time.Minute,
 		Outcomes: map[string]int{"done": 499_000, "unknown": 1000}, Faults: map[string]int{"crash": 70_000}, Probes: map[string]int{"snapshot saved": 3},
 		Failures: []fleet.Found{
 			{Seed: 17, Failure: fleet.Failure{Kind: "state", Message: "n2 holds another state", At: 12_345_678_900}, Replay: "lockstep sim --seed 17", Dir: "reports/sim/17"},
@@ -41,6 +44,7 @@ seed 19 failed: panic
 
 seeds       1,234, from 1 on, profile standard, 2 workers
 time        60.0 s, 20.6 seeds/s
+CPU         120.0 s, 10.3 seeds/s per core
 simulated   20h0m0s, 1,200 times real time
 events      5,000,000, 83,333/s
 operations  500,000: done 499,000, unknown 1,000
@@ -118,13 +122,13 @@ func TestProgressOfShrinking(t *testing.T) {
 }
 
 func TestFailuresInJSON(t *testing.T) {
-	s := Settings{JSON: filepath.Join(t.TempDir(), "new", "out.json")}
+	s := Settings{JSON: filepath.Join(t.TempDir(), "out.json")}
 	require.NoError(t, s.writeJSON(failed()))
 	text, err := os.ReadFile(s.JSON)
 	require.NoError(t, err)
 	var j map[string]any
 	require.NoError(t, json.Unmarshal(text, &j))
-	for _, name := range []string{"seeds", "failures", "workers", "wall_seconds", "simulated_seconds", "events", "operations", "faults", "probes"} {
+	for _, name := range []string{"seeds", "failures", "workers", "wall_seconds", "simulated_seconds", "cpu_seconds", "events", "operations", "faults", "probes"} {
 		require.Contains(t, j, name)
 	}
 	require.Equal(t, map[string]any{
@@ -156,6 +160,55 @@ func TestProgress(t *testing.T) {
 	p.show(c)
 	p.show(c)
 	require.Equal(t, 1, bytes.Count(out.Bytes(), []byte("\n")))
+}
+
+// What can't be written is said before anything is lived, and leaves nothing behind.
+func TestWhatCannotBeWritten(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, []byte("text"), 0o600))
+	for _, s := range []Settings{
+		{Dir: file}, {Dir: filepath.Join(file, "below")}, {Dir: dir, JSON: dir}, {Dir: dir, JSON: filepath.Join(dir, "missing", "out.json")}, {Dir: dir, JSON: filepath.Join(file, "out.json")},
+	} {
+		require.Equal(t, exit.Usage, exit.CodeOf(s.writable()), "%+v", s)
+		require.Error(t, Run(t.Context(), s))
+	}
+	for _, s := range []Settings{
+		{Dir: filepath.Join(dir, "deep", "down")}, {Dir: dir, JSON: file}, {Dir: dir, JSON: filepath.Join(dir, "new.json")}, {Dir: dir, JSON: Standard},
+		{Dir: filepath.Join(file, "below"), Until: 1}, {Dir: filepath.Join(dir, "a"), JSON: filepath.Join(dir, "a", "out.json")},
+	} {
+		require.NoError(t, s.writable(), "%+v", s)
+	}
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, "text", string(text))
+	names, err := filepath.Glob(filepath.Join(dir, "*"))
+	require.NoError(t, err)
+	require.Len(t, names, 3)
+}
+
+// failing is a writer that fails.
+type failing struct{ err error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+func TestATraceThatCannotBeWritten(t *testing.T) {
+	s := Settings{One: true, Seed: 4, Profile: "quiet", Trace: true, Until: 2e8, Out: failing{syscall.ENOSPC}, Errs: io.Discard}
+	require.ErrorIs(t, Run(t.Context(), s), syscall.ENOSPC)
+	s.Out = failing{syscall.EPIPE} // the reader has seen enough
+	require.NoError(t, Run(t.Context(), s))
+}
+
+func TestAnInterruptedLifeIsUndecided(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out bytes.Buffer
+	s := Settings{One: true, Seed: 4, Profile: "quiet", Dir: t.TempDir(), JSON: Standard, JSONOut: &out, Out: &out, Errs: io.Discard}
+	err := Run(ctx, s)
+	require.Equal(t, exit.Undecided, exit.CodeOf(err))
+	require.Contains(t, out.String(), "seed 4: interrupted, nothing failed until 0s, ")
+	require.Contains(t, out.String(), `"interrupted": true`)
+	require.NotContains(t, out.String(), "seed 4: passed")
 }
 
 func TestNumbers(t *testing.T) {

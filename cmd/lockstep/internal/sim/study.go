@@ -17,6 +17,7 @@ const studyLifeTimeMax = time.Minute
 type study struct {
 	*Settings
 	plan *plan.Plan
+	file []byte // of the plan
 	pool *fleet.Pool
 	// replay is the command that lives the plan again.
 	replay string
@@ -28,18 +29,13 @@ func (s *Settings) study() (*study, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &study{Settings: s, plan: r.Plan, replay: r.Replay, pool: fleet.NewPool(s.Workers, worker, studyLifeTimeMax)}, nil
+	if err := s.writable(); err != nil {
+		return nil, err
+	}
+	return &study{Settings: s, plan: r.Plan, file: r.File, replay: r.Replay, pool: fleet.NewPool(s.Workers, worker, studyLifeTimeMax)}, nil
 }
 
 func (s *study) close() { s.pool.Close() }
-
-// what names the life in what is printed.
-func (s *study) what() string {
-	if s.File != "" {
-		return s.File
-	}
-	return fmt.Sprintf("seed %d", s.Seed)
-}
 
 // passes is the end of a study of a life that does not fail.
 func (s *study) passes() error {
@@ -48,7 +44,7 @@ func (s *study) passes() error {
 
 // keep lives a plan, which was lived before, and keeps it in a folder. An interruption does not keep it from that.
 func (s *study) keep(ctx context.Context, p *plan.Plan, before *fleet.Report, l fleet.Life) error {
-	l.Seed, l.Plan, l.Version = p.Seed, p, version()
+	l.Seed, l.Plan, l.Version, l.Check = p.Seed, p, version(), s.check(l.Keep)
 	parted, err := s.pool.Keep(context.WithoutCancel(ctx), l, *before)
 	if err == nil && parted != nil {
 		err = exit.New(exit.Failure, "", "the plan took another course when it was lived again: %s: %s", parted.Kind, parted.Message)
@@ -58,9 +54,5 @@ func (s *study) keep(ctx context.Context, p *plan.Plan, before *fleet.Report, l 
 
 // printWay shows how the life fails.
 func (s *study) printWay(r *fleet.Report) {
-	fmt.Fprintf(s.Out, "%s fails: %s\n  %s", s.what(), r.Failure.Kind, r.Failure.Message)
-	if r.Failure.At > 0 {
-		fmt.Fprintf(s.Out, ", at %.6f s", float64(r.Failure.At)/1e9)
-	}
-	fmt.Fprint(s.Out, "\n\n")
+	fmt.Fprintf(s.Out, "%s fails: %s\n  %s%s\n\n", s.what(), r.Failure.Kind, r.Failure.Message, when(r.Failure))
 }
