@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -179,7 +180,13 @@ func Decode(b []byte) (*Plan, error) {
 	d.KnownFields(true)
 	p := &Plan{}
 	if err := d.Decode(p); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, errors.New("plan: the file is empty")
+		}
 		return nil, fmt.Errorf("plan: %w", err)
+	}
+	if err := d.Decode(&yaml.Node{}); !errors.Is(err, io.EOF) {
+		return nil, errors.New("plan: the file goes on behind the plan; it may hold one document")
 	}
 	return p, p.Validate()
 }
@@ -208,17 +215,20 @@ func (p *Plan) Validate() error {
 	case p.Network.LatencyMin < 0 || p.Network.LatencyMax < p.Network.LatencyMin || p.Disk.SyncMin < 0 || p.Disk.SyncMax < p.Disk.SyncMin:
 		return errors.New("plan: latencies need 0 <= least <= most")
 	}
+	if err := p.Node.validate(); err != nil {
+		return fmt.Errorf("plan: node: %w", err)
+	}
 	for i := range p.Operations {
 		if err := p.operation(&p.Operations[i]); err != nil {
-			return fmt.Errorf("plan: operation %d: %w", i, err)
+			return fmt.Errorf("plan: operation number %d: %w", p.Operations[i].Number, err)
 		}
 	}
 	for i := range p.Faults {
-		if err := p.Faults[i].validate(p); err != nil {
-			return fmt.Errorf("plan: fault %d: %w", i, err)
+		if err := errors.Join(p.Faults[i].validate(p), p.Faults[i].refers(p)); err != nil {
+			return fmt.Errorf("plan: fault %d of %d, %s at %v: %w", i+1, len(p.Faults), p.Faults[i].Do, p.Faults[i].At, err)
 		}
 	}
-	return nil
+	return p.numbered()
 }
 
 func (p *Plan) operation(o *Operation) error {

@@ -64,6 +64,16 @@ func TestPlansThatAreWrongSaySo(t *testing.T) {
 			p.Faults = []Fault{{Do: ClockJump, Node: Any, Latency: 1}}
 		},
 		"ppm from 1":         func(p *Plan) { p.Faults = []Fault{{Do: Lose}} },
+		"number 1;":          func(p *Plan) { p.Operations[1].Number, p.Operations[0].Number = 1, 1 },
+		"a tick":             func(p *Plan) { p.Node.Tick = 1 },
+		"election_ticks":     func(p *Plan) { p.Node.ElectionTicks = 1 },
+		"segment_bytes":      func(p *Plan) { p.Node.SegmentBytes = 1 },
+		"none is below 0":    func(p *Plan) { p.Node.Inflight = -1 },
+		"peer \"77\"":        func(p *Plan) { p.Faults = []Fault{{Do: OneWay, Node: Any, Peer: "77"}} },
+		"peer \"leader\"":    func(p *Plan) { p.Faults = []Fault{{Do: OneWay, Node: Any, Peer: Leader}} },
+		"message \"MsgFoo\"": func(p *Plan) { p.Faults = []Fault{{Do: Lose, PPM: 5, Message: "MsgFoo"}} },
+		"each at most once":  func(p *Plan) { p.Faults = []Fault{{Do: Partition, Groups: [][]int{{1, 2}, {2}}}} },
+		"a period of 1ns":    func(p *Plan) { p.Faults = []Fault{{Do: Flap, Node: Any, Period: 1}} },
 		"0 <= least <= most": func(p *Plan) { p.Disk.SyncMin, p.Disk.SyncMax = 2, 1 },
 	} {
 		p, err := Draw(1, "standard")
@@ -73,6 +83,10 @@ func TestPlansThatAreWrongSaySo(t *testing.T) {
 	}
 	_, err := Draw(1, "wild")
 	require.ErrorContains(t, err, "unknown profile")
+	_, err = Decode(nil)
+	require.ErrorContains(t, err, "empty")
+	_, err = Decode([]byte("version: 1\n---\nversion: 1\n"))
+	require.ErrorContains(t, err, "one document")
 	_, err = Decode([]byte("version: 1\nnoodles: 3\n"))
 	require.ErrorContains(t, err, "noodles")
 	_, err = Decode([]byte("version: 1\nsafety: soon\n"))
