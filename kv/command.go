@@ -1,5 +1,7 @@
 package kv
 
+import "math"
+
 // CommandKind says what a command does. The numbers are those of kvpb.CommandKind and never change.
 type CommandKind uint8
 
@@ -33,11 +35,13 @@ type Command struct {
 	Key               []byte
 	Value             []byte
 	// Session and Sequence are both zero or both set. Every number below Acknowledged is done with: its result may be
-	// forgotten and a request that arrives under it later is refused. It is at most Sequence, and at most the session's
-	// floor (the highest Acknowledged so far, 1 at first) plus Options.SessionWindow; beyond it the command is Invalid.
+	// forgotten and a request that arrives under it later is refused. It is at most Sequence, which is at most SequenceMax.
 	Session, Sequence, Acknowledged uint64
 	Nonce                           [NonceBytes]byte
 }
+
+// SequenceMax leaves room for a window above the highest number.
+const SequenceMax = math.MaxUint64 - SessionWindowLimit
 
 // BatchID names the commands of one entry: the node that proposed them, the epoch of its start, and the number of the
 // first within that epoch; the others follow. A pending request is found by it, never by a log index.
@@ -105,6 +109,7 @@ var (
 	faultSessionUse    = &fault{"Session", "set on an OpenSession"}
 	faultSessionAlone  = &fault{"Sequence", "zero within a session"}
 	faultSequenceAlone = &fault{"Session", "zero with a sequence number or an acknowledgement"}
+	faultSequence      = &fault{"Sequence", "above SequenceMax"}
 	faultAcknowledged  = &fault{"Acknowledged", "above Sequence, so that it would refuse its own command"}
 )
 
@@ -149,6 +154,8 @@ func (c *Command) numbersFault() *fault {
 		return faultSessionAlone
 	case c.Acknowledged > c.Sequence:
 		return faultAcknowledged
+	case c.Sequence > SequenceMax:
+		return faultSequence
 	}
 	return nil
 }

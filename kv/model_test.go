@@ -94,11 +94,8 @@ func (o *oracle) inSession(c *Command) Result {
 	refused := func(status Status) Result { return Result{Status: status, Revision: o.revision} }
 	s := o.use(func(s *oracleSession) bool { return s.id == c.Session })
 	window := uint64(o.options.SessionWindow)
-	switch {
-	case s == nil:
+	if s == nil {
 		return refused(SessionExpired)
-	case c.Acknowledged > s.floor+window:
-		return refused(Invalid)
 	}
 	s.floor = max(s.floor, c.Acknowledged)
 	maps.DeleteFunc(s.results, func(sequence uint64, _ oracleResult) bool { return sequence < s.floor })

@@ -58,14 +58,16 @@ func TestSessionFloor(t *testing.T) {
 		{put("c", "1").in(1, 3, 0), Result{Status: SequenceAcknowledged, Revision: 2}},
 		{put("a", "1").in(1, 4, 0), replayed(first("a", 1))},
 		{put("a", "1").in(1, 4, 2), replayed(first("a", 1))},                           // the floor never falls
-		{put("d", "1").in(1, 9, 9), Result{Status: Invalid, Revision: 2}},              // 9 is above 4 + 4
-		{put("a", "1").in(1, 4, 0), replayed(first("a", 1))},                           // and did not raise the floor
 		{put("d", "1").in(1, 99, 8), Result{Status: SequenceOutOfWindow, Revision: 2}}, // the floor rises to 8 all the same
 		{put("b", "1").in(1, 6, 0), Result{Status: SequenceAcknowledged, Revision: 2}},
 		{put("d", "1").in(1, 11, 8), first("d", 3)},
-		{put("e", "1").in(1, 12, 12), first("e", 4)}, // 12 is 8 + 4: all that was open is acknowledged
-		{put("d", "1").in(1, math.MaxUint64, 0), Result{Status: SequenceOutOfWindow, Revision: 4}},
-		{put("d", "1").in(1, math.MaxUint64, math.MaxUint64), Result{Status: Invalid, Revision: 4}},
+		{put("e", "1").in(1, 12, 12), first("e", 4)},
+		{put("f", "1").in(1, 112, 112), first("f", 5)}, // a hundred writes in between were refused by a node and never got here
+		{put("e", "1").in(1, 12, 0), Result{Status: SequenceAcknowledged, Revision: 5}},
+		{put("g", "1").in(1, SequenceMax, 0), Result{Status: SequenceOutOfWindow, Revision: 5}},
+		{put("g", "1").in(1, SequenceMax+1, 0), Result{Status: Invalid, Revision: 5}},
+		{put("g", "1").in(1, math.MaxUint64, math.MaxUint64), Result{Status: Invalid, Revision: 5}},
+		{put("g", "1").in(1, SequenceMax, SequenceMax), first("g", 6)},
 	})
 }
 
