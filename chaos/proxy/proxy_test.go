@@ -32,9 +32,13 @@ var (
 )
 
 func start(t *testing.T) *rig {
+	return startWith(t, func(net.Addr, net.Addr) (int, bool) { return 1, true })
+}
+
+func startWith(t *testing.T, identify Identify) *rig {
 	server, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	n := New(func(net.Addr, net.Addr) (int, bool) { return 1, true })
+	n := New(identify)
 	address, err := n.Add(2, server.Addr().String(), true)
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -300,8 +304,7 @@ func TestClientsAndNodesAreToldApart(t *testing.T) {
 }
 
 func TestUnknownCallersAreReset(t *testing.T) {
-	r := start(t)
-	r.network.identify = func(net.Addr, net.Addr) (int, bool) { return 0, false }
+	r := startWith(t, func(net.Addr, net.Addr) (int, bool) { return 0, false })
 	r.turnedAway()
 	require.Equal(t, 1, r.network.Unidentified())
 }
