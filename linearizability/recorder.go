@@ -183,6 +183,9 @@ func (r *Recorder) Name(client int32, name string) {
 func (r *Recorder) Fault(node, text string) Span {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.ready() != nil {
+		return 0
+	}
 	return r.begin(history.Mark{Kind: history.Fault, Node: node, Text: text})
 }
 
@@ -190,16 +193,22 @@ func (r *Recorder) Fault(node, text string) Span {
 func (r *Recorder) End(s Span) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.end(s)
+	if r.ready() == nil {
+		r.end(s)
+	}
 }
 
 // Leader records that a node leads from now on, and that the one before does no more. An empty node: nobody is known to lead.
 func (r *Recorder) Leader(node string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	// Both events at once: while one waited for room another call could end the same leader.
+	if r.ready() != nil {
+		return
+	}
 	r.end(r.leader)
 	r.leader = 0
-	if node != "" {
+	if node != "" && r.err == nil {
 		r.leader = r.begin(history.Mark{Kind: history.Leader, Node: node})
 	}
 }
@@ -218,11 +227,8 @@ func (r *Recorder) Note(node, text string) {
 	}
 }
 
-// begin records a mark that lasts. mu is held.
+// begin records a mark that lasts. mu is held, and the recorder is ready.
 func (r *Recorder) begin(m history.Mark) Span {
-	if r.ready() != nil {
-		return 0
-	}
 	m.From, m.To = r.now(), history.Forever
 	r.marks++
 	r.open[Span(r.marks)] = struct{}{}
@@ -232,9 +238,9 @@ func (r *Recorder) begin(m history.Mark) Span {
 	return Span(r.marks)
 }
 
-// end records the end of a mark; 0 is none. mu is held.
+// end records the end of a mark; 0 is none. mu is held, and the recorder is ready.
 func (r *Recorder) end(s Span) {
-	if s == 0 || r.ready() != nil {
+	if s == 0 {
 		return
 	}
 	if _, there := r.open[s]; !there {

@@ -135,6 +135,25 @@ func requireOrder(t *testing.T, file []byte) {
 	require.Positive(t, last)
 }
 
+// Leaders change while the buffer is full: each ends once.
+func TestLeadersChangeWhileThereIsNoRoom(t *testing.T) {
+	o := contract()
+	o.BufferBytes = 100
+	r, err := NewRecorder(io.Discard, o)
+	require.NoError(t, err)
+	var running sync.WaitGroup
+	for range 8 {
+		running.Go(func() {
+			for i := range 500 {
+				r.Leader(fmt.Sprint("n", i))
+			}
+		})
+	}
+	running.Wait()
+	require.NoError(t, r.Err())
+	require.NoError(t, r.Close())
+}
+
 func TestManyClientsAtOnce(t *testing.T) {
 	const clients, rounds = 16, 300
 	var file bytes.Buffer
