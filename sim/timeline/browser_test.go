@@ -317,15 +317,14 @@ func pageZoom(t *testing.T, b *tab, life *Input) {
 
 func pagePointing(t *testing.T, b *tab, life *Input) {
 	b.open(t, life, laptop, "#at=20s")
-	box := evaluate[[]float64](b, `(() => { const box = document.querySelector("#canvas").getBoundingClientRect(); return [box.left, box.top]; })()`)
+	box := evaluate[[]float64](b, `(() => { const box = document.querySelector("#canvas").getBoundingClientRect(); return [box.left, box.top, box.width]; })()`)
 	b.run(chromedp.MouseClickXY(box[0]+300, box[1]+44+20))
 	b.frame("")
+	// How high a lane is depends on how much room there is: which node's it was is not told here, but that it was a node's, and when.
 	e := life.Events[b.told("current")]
-	ends := []uint64{e.Node, max(e.Peer, e.Node)}
-	if e.Peer > 0 {
-		ends[0] = min(e.Peer, e.Node)
-	}
-	require.True(t, ends[0] <= 2 && ends[1] >= 2, "a click into the lane of n2 looks at an event of n2, or a message that crosses it: %v", ends)
+	require.NotZero(t, e.Node, "a click into the lanes of the nodes looks at an event of one")
+	at := int64(b.told("from")) + int64(float64(b.length())*300/box[2])
+	require.InDelta(t, at, e.At, float64(b.length())/5, "and at one near where it was")
 	b.frame(`const node = document.querySelector("#canvas"), box = node.getBoundingClientRect(); node.dispatchEvent(new PointerEvent("pointermove", {clientX: 0, clientY: 0, bubbles: true}))`)
 	b.frame(`document.querySelector(".list tr").click()`)
 	require.Equal(t, b.text(`document.querySelector(".list tr.here").dataset.event`), fmt.Sprint(b.told("current")))
