@@ -116,9 +116,9 @@ func holdsCommands(e *raftpb.Entry) bool {
 	return e.GetType() == raftpb.EntryNormal && len(e.GetData()) > 0
 }
 
-// filesMax is how many snapshot files may lie on a disk: the two that are kept, those that are held until their marks are in the log, and as many
-// that no mark leads to yet.
-const filesMax = 2 + 2*storage.HeldMax
+// filesMax is how many snapshot files may lie on a disk: the two that are kept, those that are held until their marks are in the log, as many
+// that no mark leads to yet, and one that is being saved and one that is being received.
+const filesMax = 2 + 2*storage.HeldMax + 2
 
 // disk checks that what is not needed any more has gone from a process's disk.
 func (c *checks) disk(p *process) {
